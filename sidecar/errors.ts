@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'voice_invalid'
   | 'conflict' // the file on disk is not the one that was edited
   | 'model_unavailable' // the duplex model is not installed or its host is down
+  | 'model_invalid' // a checkpoint, tokenizer or imported model that cannot be used
   | 'unsupported' // this duplex model cannot do that
   | 'io' // a file could not be read or written
   | 'internal';

@@ -101,6 +101,10 @@ export interface SceneStats {
   timerTicks: number;
   /** Ticks that took longer than a frame. */
   deadlineMisses: number;
+  /** Ticks left out because the one before had not ended. */
+  skippedTicks: number;
+  /** Ticks whose model step failed: every NPC was silent in them. */
+  failedSteps: number;
   npcs: number;
   mics: Record<string, MicStats>;
   /** Milliseconds over the last 125 ticks (10 s). */

@@ -197,7 +197,7 @@ export type ClientRequest =
 
 // ---------------------------------------------------------------- client → sidecar: streams
 
-/** One packet of a microphone, any length up to 120 ms. `n` counts packets from 0 and wraps at 2^32. */
+/** One packet of a microphone, any length up to 120 ms (Opus: 20..80 ms). `n` counts packets from 0 and wraps at 2^32. */
 export interface MicAudio {
   t: 'mic';
   mic: string;
@@ -261,11 +261,34 @@ export interface Identified {
   personas: PersonaEntry[];
   voices: VoiceEntry[];
 }
-/** The answer to any other request that worked, with that request's results beside `id`. */
+/** The answer to any other request that worked, with that request's results (see Results) beside `id`. */
 export interface Ok {
   t: 'ok';
   id: number;
   [result: string]: unknown;
+}
+/** What `ok` carries beside `id`, by request; requests not named here answer with nothing more. */
+export interface Results {
+  attach: { npc: string; persona: string; name: string; held: boolean; muted: boolean; prime_ms: number };
+  /** How the change took hold and what it cost, ms. */
+  configure: { speed: ReloadSpeed; cost: number };
+  get_transcript: { npcs: { npc: string; lines: TranscriptLine[] }[] };
+  get_stats: SceneFigures;
+  /** `hash` names this version of the file, for `write_persona`. */
+  read_persona: { persona: string; yaml: string; hash: string };
+  /** Empty: nothing is wrong. */
+  lint_persona: { problems: PersonaProblem[] };
+  write_persona: { hash: string };
+}
+/** Something wrong in a persona file. Lines and columns count from 1. */
+export interface PersonaProblem {
+  code: ErrorCode;
+  msg: string;
+  hint?: string;
+  line: number;
+  col: number;
+  /** The offending line. */
+  source: string;
 }
 /** The answer to a request that did not, or (without `id`) word of something wrong with what was sent. */
 export interface ErrorMessage {
@@ -325,14 +348,17 @@ export interface Flush {
 }
 /** A voice line, once its end has been heard, or cut. */
 export interface TranscriptLine {
+  /** The NPC's id; `player` for a microphone; another NPC's id when that is whom it heard. */
   who: string;
   /** Frame of the NPC's count at which it began. */
   n: number;
-  /** What was to be said. */
+  /** What was to be said; '' where the words are not known (a player, to a scripted model). */
   text: string;
   /** What was heard; a word cut short ends in an em dash. */
   heard: string;
   cut: boolean;
+  /** How long it lasted, milliseconds. */
+  ms: number;
 }
 export interface TranscriptEvent {
   t: 'transcript';
@@ -381,10 +407,60 @@ export interface HeldEvent {
   on: boolean;
   why: HoldReason;
 }
-export interface StatsEvent {
+/** How a scene is doing. Counts are since its connection began; times are ms, over the last 10 s. */
+export interface SceneFigures {
+  ticks: number;
+  /** Ticks driven by the timer, no microphone frame having come in time. */
+  timer_ticks: number;
+  /** Ticks that took longer than a frame. */
+  deadline_misses: number;
+  npcs: number;
+  tick_p50: number;
+  tick_p99: number;
+  tick_max: number;
+  /** Inside the duplex model. */
+  model_p50: number;
+  model_p99: number;
+  model_max: number;
+  /** From a microphone's frame being whole to its NPC frames being sent, model included. */
+  latency_p50: number;
+  latency_p99: number;
+  latency_max: number;
+  /** The same less model time. */
+  overhead_p50: number;
+  overhead_p99: number;
+  /** Delay of the sidecar's event loop over the last second, p99. */
+  loop_p99: number;
+  /** Bytes waiting for this client to read them. */
+  buffered: number;
+  /** NPC frames not sent because the client did not read. */
+  dropped_frames: number;
+  /** Messages refused by a rate cap. */
+  refused: number;
+  mics: MicFigures[];
+}
+/** Counts since the microphone was opened. */
+export interface MicFigures {
+  mic: string;
+  packets: number;
+  /** Never came; concealed. */
+  lost: number;
+  /** Came twice, or after their place had been concealed. */
+  late: number;
+  /** Did not decode. */
+  malformed: number;
+  /** Frames dropped oldest-first because more than two waited. */
+  dropped: number;
+  /** Frames of silence put in because none had come. */
+  missing: number;
+  /** Clock drift against the tick, parts per million. */
+  drift_ppm: number;
+  buffered_ms: number;
+}
+/** Once a second. */
+export interface StatsEvent extends SceneFigures {
   t: 'stats';
   of?: string;
-  [figure: string]: unknown;
 }
 /** A scene being watched, as it stands: sent when watching starts and when its cast changes. */
 export interface WatchedScene {

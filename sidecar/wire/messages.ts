@@ -280,14 +280,19 @@ export interface Results {
   lint_persona: { problems: PersonaProblem[] };
   write_persona: { hash: string };
 }
-/** Something wrong in a persona file. Lines and columns count from 1. */
+/** Something noticed in a persona file. Lines and columns count from 1; the end is exclusive. */
 export interface PersonaProblem {
-  code: ErrorCode;
+  /** `error`: the file is refused. `warning`: probably not meant. `info`: worth knowing. */
+  severity: 'error' | 'warning' | 'info';
+  /** What kind of problem: `unknown_key`. */
+  code: string;
   msg: string;
   hint?: string;
   line: number;
   col: number;
-  /** The offending line. */
+  end_line: number;
+  end_col: number;
+  /** The line at fault. */
   source: string;
 }
 /** The answer to a request that did not, or (without `id`) word of something wrong with what was sent. */
@@ -414,6 +419,10 @@ export interface SceneFigures {
   timer_ticks: number;
   /** Ticks that took longer than a frame. */
   deadline_misses: number;
+  /** Ticks left out because the one before had not ended. */
+  skipped_ticks: number;
+  /** Ticks whose model step failed: every NPC was silent in them. */
+  failed_steps: number;
   npcs: number;
   tick_p50: number;
   tick_p99: number;

@@ -39,6 +39,8 @@ export const SCENE_FIGURES: Shape<SceneFigures> = {
   ticks: figure,
   timer_ticks: figure,
   deadline_misses: figure,
+  skipped_ticks: figure,
+  failed_steps: figure,
   npcs: figure,
   tick_p50: figure,
   tick_p99: figure,
@@ -57,7 +59,14 @@ export const SCENE_FIGURES: Shape<SceneFigures> = {
   refused: figure,
   mics: listOf(mapOf<MicFigures>(micFigures)),
 };
-const transcriptLine = mapOf<TranscriptLine>({ who: text, n: uint32, text, heard: text, cut: bool });
+const transcriptLine = mapOf<TranscriptLine>({
+  who: text,
+  n: uint32,
+  text,
+  heard: text,
+  cut: bool,
+  ms: figure,
+});
 
 export const SERVER_SHAPES: { readonly [T in Exclude<ServerMessage['t'], 'ok'>]: Shape<Of<T>> } & {
   readonly ok: { readonly id: Field<number, false> };

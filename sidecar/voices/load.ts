@@ -1,0 +1,22 @@
+/** A voice's text made into a voice, or into the problems that keep it from being one. */
+import { FileSchema, validate, withoutEmptyKeys, YamlSource, type Problem } from '../yaml';
+import { voiceSchema, type Voice } from './schema';
+
+export const voiceFileSchema = new FileSchema(voiceSchema);
+
+export function loadVoice(
+  id: string,
+  text: string,
+  file = `${id}.yaml`,
+): { voice?: Voice; problems: Problem[] } {
+  const source = new YamlSource(file, text);
+  if (source.value === undefined && source.problems.length === 0)
+    source.error('empty', [0, 0], 'The file is empty.', 'A voice has at least a name and an understudy.');
+  if (source.problems.length > 0) return { problems: source.problems };
+  const written = validate(source, voiceFileSchema, withoutEmptyKeys(source.value));
+  if (!written) return { problems: source.problems };
+  if (written.id !== undefined && written.id !== id)
+    source.report('warning', 'id_differs', source.valueRange(['id']),
+      `The id is '${written.id}', but the file's name makes it '${id}'.`, 'Take the id out, or rename the file.'); // prettier-ignore
+  return { voice: { ...written, id }, problems: source.problems };
+}

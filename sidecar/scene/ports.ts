@@ -105,6 +105,8 @@ export interface SceneStats {
   skippedTicks: number;
   /** Ticks whose model step failed: every NPC was silent in them. */
   failedSteps: number;
+  /** Packets that named no open microphone. */
+  strayPackets: number;
   npcs: number;
   mics: Record<string, MicStats>;
   /** Milliseconds over the last 125 ticks (10 s). */

@@ -1,0 +1,57 @@
+/** Causal self-attention over cached rows: the two ways of keeping a cache, one for each provider. */
+import { contrib, ops, type Dim, type Value } from '../onnx';
+
+export interface Heads {
+  count: number;
+  size: number;
+}
+
+/** Queries, keys and values of the columns being computed, each [batch, steps, heads * size], rotated. */
+export interface Projected {
+  query: Value;
+  key: Value;
+  value: Value;
+}
+
+/**
+ * Attention over pages of cached rows and the new rows, without copying the cache: pages are read where they lie
+ * ([rows, batch, heads, size]; FusedMatMul walks them with a stride), and the new rows are returned for the host to
+ * append. Pages are short enough for their addresses to stay in the processor's translation cache while every head
+ * walks them: one page of 3000 rows is three times slower than three of 1000.
+ * @param pages at least one row each (ONNX Runtime divides by zero on none); masked where they hold nothing
+ * @param pageRows i64 [pages + 1]: rows of each page, then of the new columns
+ * @param mask [batch, 1, steps, all pages' rows + steps], 0 or -infinity
+ */
+export function pagedAttention(
+  { query, key, value }: Projected,
+  pages: readonly { key: Value; value: Value }[],
+  pageRows: Value,
+  mask: Value,
+  { count, size }: Heads,
+): { context: Value; newKey: Value; newValue: Value } {
+  const [batch, steps] = query.shape as [Dim, Dim];
+  const rowMajor = (x: Value): Value =>
+    ops.transpose(ops.reshape(x, [batch, steps, count, size]), [1, 0, 2, 3]);
+  const [q, newKey, newValue] = [rowMajor(query), rowMajor(key), rowMajor(value)];
+  const keys = [...pages.map((page) => page.key), newKey];
+  const values = [...pages.map((page) => page.value), newValue];
+  const scores = ops.concat(
+    keys.map((rows) => contrib.strideScores(q, rows, 1 / Math.sqrt(size))),
+    -1,
+  );
+  const weights = ops.softmax(ops.add(scores, mask));
+  const pieces = ops.splitBy(
+    weights,
+    -1,
+    pageRows,
+    keys.map((rows) => rows.shape[0]!),
+  );
+  const context = pieces
+    .map((piece, i) => contrib.strideContext(piece, values[i]!))
+    .reduce((sum, part) => ops.add(sum, part));
+  return {
+    context: ops.reshape(ops.transpose(context, [0, 2, 1, 3]), [batch, steps, count * size]),
+    newKey,
+    newValue,
+  };
+}

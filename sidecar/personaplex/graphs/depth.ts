@@ -1,0 +1,165 @@
+/**
+ * The depth transformer: from one column's hidden vector to the next column's text token and eight audio codes,
+ * sampled inside the graph. Eight steps are unrolled, each with weights of its own; the checkpoint's other eight
+ * predict the player, whose codes are always given, and never matter.
+ * Mathematics: NVIDIA's moshi/models/lm.py (depformer_step) and moshi/utils/sampling.py.
+ */
+import { contrib, GraphBuilder, ops, type Value } from '../onnx';
+import { RMS_EPSILON } from './temporal';
+import { DEPTH_STEPS, type LmConfig, type StoragePlan, type WeightSlice, type WeightSource } from './types';
+import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
+
+/**
+ * Builds the graph.
+ *
+ * In: `hidden` f32 [batch, dim]; `text_logits` f32 [batch, textCard]; `forced_text` i64 [batch, 1] and `forced_audio`
+ * i64 [batch, 8], -1 where free; for text and audio each: `*_top_k` i64 [1], candidates kept (the most any row wants);
+ * `*_sharpness` f32 [batch, 1], one over the temperature; `*_noise` f32 [batch, (8,) candidates], Gumbel noise, or
+ * -infinity for a candidate beyond a row's own top-k. A row with one candidate decodes greedily.
+ *
+ * Out: `text` i64 [batch, 1] and `audio` i64 [batch, 8], forced where forced; `sampled_audio` i64 [batch, 8], what
+ * would have been said instead.
+ */
+export function buildDepth(config: LmConfig, weights: WeightSource, plan: StoragePlan): GraphBuilder {
+  const graph = new GraphBuilder('depth');
+  const bench: Workbench = { graph, weights, plan };
+  const { dim, depthDim } = config;
+  const hidden = graph.input('hidden', 'f32', ['batch', dim]);
+  const textLogits = graph.input('text_logits', 'f32', ['batch', config.textCard]);
+  const forcedText = graph.input('forced_text', 'i64', ['batch', 1]);
+  const forcedAudio = graph.input('forced_audio', 'i64', ['batch', DEPTH_STEPS]);
+  const textSampler = sampler(graph, 'text');
+  const audioSampler = sampler(graph, 'audio', DEPTH_STEPS);
+  const steps = Array.from({ length: DEPTH_STEPS }, (_, step) => step);
+
+  const text = graph.scope('text', () => forcedOr(forcedText, textSampler(textLogits, 0)));
+  const projected = ops.split(
+    linear(
+      bench,
+      ops.cast(hidden, plan.activations),
+      'depformer_in',
+      steps.map((k) => ({ name: `depformer_in.${k}.weight` })),
+      'depth',
+    ),
+    -1,
+    steps.map(() => depthDim),
+  );
+  const norms = depthNorms(bench, config);
+  const cache: LayerCache[] = norms.map(() => ({ keys: [], values: [] }));
+  const forced = ops.split(
+    forcedAudio,
+    -1,
+    steps.map(() => 1),
+  );
+  const audio: Value[] = [];
+  const sampled: Value[] = [];
+  let previous = text;
+  for (const step of steps) {
+    graph.scope(`step${step}`, () => {
+      const name = step === 0 ? 'depformer_text_emb' : `depformer_emb.${step - 1}`;
+      const embedded = embeddingTable(bench, name, [{ name: `${name}.weight` }]).gather(previous);
+      let d = ops.add(projected[step]!, ops.reshape(embedded, ['batch', depthDim]));
+      norms.forEach((layerNorms, layer) => {
+        d = graph.scope(`layer${layer}`, () =>
+          depthLayer(bench, config, { step, layer }, d, layerNorms, cache[layer]!),
+        );
+      });
+      const head = { name: `linears.${step}.weight` };
+      const logits = ops.cast(linear(bench, d, `linears.${step}`, [head], 'audio-head'), 'f32');
+      sampled.push(audioSampler(logits, step));
+      previous = forcedOr(forced[step]!, sampled[step]!);
+      audio.push(previous);
+    });
+  }
+  graph.output('text', text);
+  graph.output('audio', ops.concat(audio, -1));
+  graph.output('sampled_audio', ops.concat(sampled, -1));
+  return graph;
+}
+
+/** Keys as columns [batch, heads, size, 1] and values as rows [batch, heads, 1, size], one for each step so far. */
+interface LayerCache {
+  keys: Value[];
+  values: Value[];
+}
+
+/** A layer's two norms; all steps share them. */
+type LayerNorms = (x: Value, which: 1 | 2) => Value;
+
+function depthNorms(bench: Workbench, { depthLayers, depthDim }: LmConfig): LayerNorms[] {
+  return Array.from({ length: depthLayers }, (_, layer) => {
+    const [norm1, norm2] = [1, 2].map((which) =>
+      plainWeight(bench, `depformer.layers.${layer}.norm${which}.alpha`, [depthDim], bench.plan.activations),
+    );
+    return (x, which) => contrib.rmsNorm(x, which === 1 ? norm1! : norm2!, RMS_EPSILON);
+  });
+}
+
+function depthLayer(
+  bench: Workbench,
+  config: LmConfig,
+  { step, layer }: { step: number; layer: number },
+  d: Value,
+  norm: LayerNorms,
+  cache: LayerCache,
+): Value {
+  const { depthDim: width, depthFfnHidden: hidden, depthHeads: heads } = config;
+  const size = width / heads;
+  const at = `depformer.layers.${layer}`;
+  /** This step's rows of a matrix that stacks all steps. */
+  const ofStep = (name: string, rows: number): WeightSlice => ({
+    name,
+    rows: [step * rows, (step + 1) * rows],
+  });
+  const matrix = (x: Value, slice: WeightSlice): Value =>
+    linear(bench, x, `${slice.name}${slice.rows ? `.${step}` : ''}`, [slice], 'depth');
+
+  const packed = matrix(norm(d, 1), ofStep(`${at}.self_attn.in_proj_weight`, 3 * width));
+  const [q, k, v] = ops.split(packed, -1, [width, width, width]);
+  cache.keys.push(ops.reshape(k!, ['batch', heads, size, 1]));
+  cache.values.push(ops.reshape(v!, ['batch', heads, 1, size]));
+  // The only key of the first step has all the weight.
+  const attended = step === 0 ? v! : attendSteps(q!, cache, heads, size);
+  const e = ops.add(d, matrix(attended, ofStep(`${at}.self_attn.out_proj.weight`, width)));
+  const gated = matrix(norm(e, 2), { name: `${at}.gating.${step}.linear_in.weight` });
+  const [gate, up] = ops.split(gated, -1, [hidden, hidden]);
+  return ops.add(
+    e,
+    matrix(ops.mul(contrib.silu(gate!), up!), { name: `${at}.gating.${step}.linear_out.weight` }),
+  );
+}
+
+/** Attention of this step over itself and the steps before it; no positions, every step sees all before it. */
+function attendSteps(q: Value, { keys, values }: LayerCache, heads: number, size: number): Value {
+  const query = ops.mul(
+    ops.reshape(q, ['batch', heads, 1, size]),
+    q.graph.constant(q.type, [1], [1 / Math.sqrt(size)]),
+  );
+  const weights = ops.softmax(ops.matmul(query, ops.concat(keys, 3)));
+  return ops.reshape(ops.matmul(weights, ops.concat(values, 2)), ['batch', heads * size]);
+}
+
+const forcedOr = (forced: Value, sampled: Value): Value =>
+  ops.where(ops.less(forced, forced.graph.constant('i64', [1], [0])), sampled, forced);
+
+/**
+ * Draws from softmax(logits / temperature) restricted to the likeliest candidates: the largest of logit / temperature
+ * + Gumbel noise among them is such a draw.
+ * @param draws how many draws one run makes; their noise stands side by side
+ */
+function sampler(
+  graph: GraphBuilder,
+  kind: 'text' | 'audio',
+  draws = 1,
+): (logits: Value, draw: number) => Value {
+  const topK = graph.input(`${kind}_top_k`, 'i64', [1]);
+  const sharpness = graph.input(`${kind}_sharpness`, 'f32', ['batch', 1]);
+  const kept = `${kind}_candidates`;
+  const noise = graph.input(`${kind}_noise`, 'f32', draws === 1 ? ['batch', kept] : ['batch', draws, kept]);
+  return (logits, draw) => {
+    const { values, indices } = ops.topK(logits, topK, kept);
+    const own = draws === 1 ? noise : ops.reshape(ops.slice(noise, 1, draw, draw + 1), ['batch', kept]);
+    const chosen = ops.argMax(ops.add(ops.mul(values, sharpness), own));
+    return ops.gatherLast(indices, chosen);
+  };
+}

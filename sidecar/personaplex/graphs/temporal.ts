@@ -1,0 +1,157 @@
+/**
+ * The temporal transformer: columns of 17 tokens in, the last column's hidden vector and text logits out. One graph
+ * is both the step (one column) and the prefill (all of a prompt's columns in one pass).
+ * Mathematics: NVIDIA's moshi/models/lm.py and moshi/modules/transformer.py.
+ */
+import { contrib, GraphBuilder, ops, type Value } from '../onnx';
+import { pagedAttention, type Heads } from './attention';
+import type { LmConfig, StoragePlan, WeightSource } from './types';
+import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
+
+/** Added to the mean square; float32 throughout, since it vanishes in float16. */
+export const RMS_EPSILON = 1e-8;
+
+/** Rows of cache in one page of the CPU graph. */
+const PAGE_ROWS = 1024;
+
+/** How the rows a step may see are laid out over pages. */
+export function pageLayout(context: number): { pages: number; pageRows: number } {
+  const rows = Math.max(1, context - 1);
+  const pageRows = Math.min(PAGE_ROWS, rows);
+  return { pages: Math.ceil(rows / pageRows), pageRows };
+}
+
+/** Names of the graph's cache inputs and outputs. */
+export const cacheName = {
+  page: (kind: 'key' | 'value', layer: number, page: number): string => `past_${kind}_${layer}_${page}`,
+  added: (kind: 'key' | 'value', layer: number): string => `new_${kind}_${layer}`,
+};
+
+/**
+ * Builds the graph.
+ *
+ * In: `tokens` i32 [batch, steps, 17], -1 for no input; `embeddings` f32 [batch, steps, dim], added to the tokens'
+ * (a stored voice has these and tokens of -1); `positions` i64 [batch, steps], the rows of `cos` and `sin` f32
+ * [angles, headSize/2] that belong to each column; `mask` f32 [batch, 1, steps, all rows], 0 or -infinity; the cache.
+ *
+ * Out: `hidden` f32 [batch, dim] and `text_logits` f32 [batch, textCard] of the last column; the new cache rows.
+ */
+export function buildTemporal(config: LmConfig, weights: WeightSource, plan: StoragePlan): GraphBuilder {
+  const graph = new GraphBuilder('temporal');
+  const bench: Workbench = { graph, weights, plan };
+  const heads: Heads = { count: config.heads, size: config.dim / config.heads };
+  const tokens = graph.input('tokens', 'i32', ['batch', 'steps', 1 + config.audioStreams]);
+  const embeddings = graph.input('embeddings', 'f32', ['batch', 'steps', config.dim]);
+  const rotation: Rotation = {
+    positions: graph.input('positions', 'i64', ['batch', 'steps']),
+    cos: graph.input('cos', 'f32', ['angles', heads.size / 2]),
+    sin: graph.input('sin', 'f32', ['angles', heads.size / 2]),
+  };
+  const attend = cpuAttention(graph, config, heads);
+
+  let x = graph.scope('embed', () => embedColumns(bench, config, tokens, embeddings));
+  for (let layer = 0; layer < config.layers; layer++) {
+    x = graph.scope(`layer${layer}`, () => temporalLayer(bench, config, layer, x, rotation, heads, attend));
+  }
+  graph.scope('heads', () => {
+    const last = ops.reshape(ops.slice(x, 1, -1), ['batch', config.dim]);
+    const hidden = contrib.rmsNorm(
+      last,
+      plainWeight(bench, 'out_norm.alpha', [config.dim], plan.activations),
+      RMS_EPSILON,
+    );
+    graph.output('hidden', ops.cast(hidden, 'f32'));
+    const logits = linear(bench, hidden, 'text_linear', [{ name: 'text_linear.weight' }], 'text-head');
+    graph.output('text_logits', ops.cast(logits, 'f32'));
+  });
+  return graph;
+}
+
+interface Rotation {
+  positions: Value;
+  cos: Value;
+  sin: Value;
+}
+
+/** Attention of a layer over its cache and its new rows; [batch, steps, dim]. */
+type Attend = (layer: number, query: Value, key: Value, value: Value) => Value;
+
+/** Sum of one row of each of the 17 tables. */
+function embedColumns(bench: Workbench, config: LmConfig, tokens: Value, embeddings: Value): Value {
+  const { graph } = bench;
+  const text = embeddingTable(bench, 'text_emb', [{ name: 'text_emb.weight' }]);
+  const names = Array.from({ length: config.audioStreams }, (_, k) => ({ name: `emb.${k}.weight` }));
+  const audio = embeddingTable(bench, 'emb', names);
+  const [textToken, audioTokens] = ops.split(tokens, 2, [1, config.audioStreams]);
+  const offsets = names.map((_, k) => k * (config.card + 1));
+  const zero = graph.constant('i32', [1], [0]);
+  /** A token's row of the stacked table; the table's last row, zeros, for -1. */
+  const rowsOf = (ids: Value, offset: Value, tableRows: number): Value =>
+    ops.where(ops.less(ids, zero), graph.constant('i32', [1], [tableRows - 1]), ops.add(ids, offset));
+  const textRows = text.gather(rowsOf(textToken!, zero, text.rows));
+  const audioRows = audio.gather(
+    rowsOf(audioTokens!, graph.constant('i32', [offsets.length], offsets), audio.rows),
+  );
+  const summed = ops.sumOver(ops.concat([audioRows, textRows], 2), 2);
+  return ops.add(summed, ops.cast(embeddings, summed.type));
+}
+
+function temporalLayer(
+  bench: Workbench,
+  config: LmConfig,
+  layer: number,
+  x: Value,
+  { positions, cos, sin }: Rotation,
+  heads: Heads,
+  attend: Attend,
+): Value {
+  const { dim, ffnHidden } = config;
+  const at = `transformer.layers.${layer}`;
+  const norm = (value: Value, name: string): Value =>
+    contrib.rmsNorm(
+      value,
+      plainWeight(bench, `${at}.${name}.alpha`, [dim], bench.plan.activations),
+      RMS_EPSILON,
+    );
+  const matrix = (input: Value, name: string): Value =>
+    linear(bench, input, `${at}.${name}`, [{ name: `${at}.${name}` }], 'temporal');
+
+  const packed = matrix(norm(x, 'norm1'), 'self_attn.in_proj_weight');
+  const [q, k, v] = ops.split(packed, -1, [dim, dim, dim]);
+  const turn = (value: Value): Value => contrib.rotaryEmbedding(value, positions, cos, sin, heads.count);
+  const attended = attend(layer, turn(q!), turn(k!), v!);
+  const y = ops.add(x, matrix(attended, 'self_attn.out_proj.weight'));
+  const [gate, up] = ops.split(matrix(norm(y, 'norm2'), 'gating.linear_in.weight'), -1, [
+    ffnHidden,
+    ffnHidden,
+  ]);
+  return ops.add(y, matrix(ops.mul(contrib.silu(gate!), up!), 'gating.linear_out.weight'));
+}
+
+/** On the CPU the cache stays with the host: pages in, new rows out. */
+function cpuAttention(graph: GraphBuilder, config: LmConfig, heads: Heads): Attend {
+  const { pages } = pageLayout(config.context);
+  const numbers = Array.from({ length: pages }, (_, page) => page);
+  const pageRows = graph.input('page_rows', 'i64', [pages + 1]);
+  const allRows = [...numbers.map((page) => `rows${page}`), 'steps'].sort().join('+');
+  const mask = graph.input('mask', 'f32', ['batch', 1, 'steps', allRows]);
+  return (layer, query, key, value) => {
+    const cached = numbers.map((page) => {
+      const shape = [`rows${page}`, 'batch', heads.count, heads.size];
+      return {
+        key: graph.input(cacheName.page('key', layer, page), 'f32', shape),
+        value: graph.input(cacheName.page('value', layer, page), 'f32', shape),
+      };
+    });
+    const { context, newKey, newValue } = pagedAttention(
+      { query, key, value },
+      cached,
+      pageRows,
+      mask,
+      heads,
+    );
+    graph.output(cacheName.added('key', layer), newKey);
+    graph.output(cacheName.added('value', layer), newValue);
+    return context;
+  };
+}

@@ -1,0 +1,155 @@
+/** ONNX Runtime's own operators (domain com.microsoft) and its RMS norm. */
+import type { Attribute, Value } from './graph';
+import { single } from './ops';
+import { describeShape, sameShape } from './shape';
+
+export const CONTRIB_DOMAIN = 'com.microsoft';
+
+const contrib = (
+  op: string,
+  inputs: readonly (Value | null)[],
+  result: Parameters<typeof single>[2],
+  attributes: Record<string, Attribute> = {},
+): Value => single(op, inputs, result, attributes, CONTRIB_DOMAIN);
+
+/** x * scale / sqrt(mean(x^2) + epsilon) over the last axis, computed in float32 whatever x is stored as. */
+export const rmsNorm = (x: Value, scale: Value, epsilon: number): Value =>
+  single('SimplifiedLayerNormalization', [x, scale], x, {
+    axis: { int: -1 },
+    epsilon: { float: epsilon },
+    stash_type: { int: 1 },
+  });
+
+/** The sum of x and skip, and its RMS norm, in one pass. */
+export function skipRmsNorm(
+  x: Value,
+  skip: Value,
+  scale: Value,
+  epsilon: number,
+): { sum: Value; normed: Value } {
+  const [normed, , , sum] = x.graph.node('SkipSimplifiedLayerNormalization', [x, skip, scale], [x, x, x, x], {
+    domain: CONTRIB_DOMAIN,
+    attributes: { epsilon: { float: epsilon } },
+    omit: [1, 2],
+  });
+  return { normed: normed!, sum: sum! };
+}
+
+/** x * sigmoid(x). */
+export const silu = (x: Value): Value => contrib('QuickGelu', [x], x, { alpha: { float: 1 } });
+
+/**
+ * scale * q times the transpose of k, head by head, with both kept row-major: read with a stride, not copied.
+ * @param q [steps, batch, heads, size]
+ * @param k [rows, batch, heads, size]
+ * @returns [batch, heads, steps, rows]
+ */
+export function strideScores(q: Value, k: Value, scale: number): Value {
+  const [steps, ...perHead] = q.shape;
+  if (!sameShape(perHead, k.shape.slice(1)))
+    q.graph.fail(`scores of ${describeShape(q.shape)} and ${describeShape(k.shape)}`);
+  const shape = [...perHead.slice(0, -1), steps!, k.shape[0]!];
+  return contrib(
+    'FusedMatMul',
+    [q, k],
+    { type: q.type, shape },
+    {
+      transBatchA: { int: 1 },
+      transBatchB: { int: 1 },
+      transB: { int: 1 },
+      alpha: { float: scale },
+    },
+  );
+}
+
+/**
+ * Rows of v weighted and summed, head by head, with v kept row-major.
+ * @param weights [batch, heads, steps, rows]
+ * @param v [rows, batch, heads, size]
+ * @returns [batch, heads, steps, size]
+ */
+export function strideContext(weights: Value, v: Value): Value {
+  const [batch, heads, steps, rows] = weights.shape;
+  const fits = rows === v.shape[0] && batch === v.shape[1] && heads === v.shape[2];
+  if (!fits) v.graph.fail(`weights ${describeShape(weights.shape)} over ${describeShape(v.shape)}`);
+  const shape = [batch!, heads!, steps!, v.shape[3]!];
+  return contrib('FusedMatMul', [weights, v], { type: v.type, shape }, { transBatchB: { int: 1 } });
+}
+
+/**
+ * Rotates pairs (2i, 2i+1) of each head by the angle whose cosine and sine stand in row positions[b][s] of the tables.
+ * @param x [batch, steps, heads * size]
+ * @param positions i64 [batch, steps], rows of the tables
+ * @param cos [rows, size / 2]
+ */
+export function rotaryEmbedding(x: Value, positions: Value, cos: Value, sin: Value, heads: number): Value {
+  const size = 2 * (cos.shape[1] as number);
+  if (x.shape.at(-1) !== heads * size)
+    x.graph.fail(`rotation of ${describeShape(x.shape)} as ${heads} heads of ${size}`);
+  return contrib('RotaryEmbedding', [x, positions, cos, sin], x, {
+    interleaved: { int: 1 },
+    num_heads: { int: heads },
+  });
+}
+
+/** A weight matrix in blocks, as MatMulNBits reads it. */
+export interface BlockMatrix {
+  /** u8 [rows, columns / blockSize, blockSize * bits / 8]. */
+  packed: Value;
+  /** [rows * columns / blockSize]. */
+  scales: Value;
+  zeroPoints: Value | null;
+  rows: number;
+  columns: number;
+  bits: 4 | 8;
+  blockSize: number;
+}
+
+/**
+ * x times the transpose of a matrix in blocks.
+ * @param accuracy 0 computes in x's own type; 4 rounds x to int8, block by block, and multiplies integers
+ */
+export function matmulBlocks(x: Value, matrix: BlockMatrix, accuracy: 0 | 4): Value {
+  if (x.shape.at(-1) !== matrix.columns) {
+    x.graph.fail(`MatMulNBits of ${describeShape(x.shape)} and ${matrix.rows} x ${matrix.columns}`);
+  }
+  const result = { type: x.type, shape: [...x.shape.slice(0, -1), matrix.rows] };
+  return contrib('MatMulNBits', [x, matrix.packed, matrix.scales, matrix.zeroPoints], result, {
+    N: { int: matrix.rows },
+    K: { int: matrix.columns },
+    bits: { int: matrix.bits },
+    block_size: { int: matrix.blockSize },
+    accuracy_level: { int: accuracy },
+  });
+}
+
+/**
+ * Rows of a table in blocks, widened to the type of its scales.
+ * @param packed u8 [rows, columns * bits / 8]
+ * @param scales [rows, columns / blockSize]
+ */
+export function gatherBlocks(
+  table: {
+    packed: Value;
+    scales: Value;
+    zeroPoints: Value | null;
+    columns: number;
+    bits: 4 | 8;
+    blockSize: number;
+  },
+  indices: Value,
+): Value {
+  const { packed, scales, zeroPoints, columns, bits, blockSize } = table;
+  const inputs = zeroPoints ? [packed, indices, scales, zeroPoints] : [packed, indices, scales];
+  return contrib(
+    'GatherBlockQuantized',
+    inputs,
+    { type: scales.type, shape: [...indices.shape, columns] },
+    {
+      gather_axis: { int: 0 },
+      quantize_axis: { int: 1 },
+      block_size: { int: blockSize },
+      bits: { int: bits },
+    },
+  );
+}

@@ -1,0 +1,6 @@
+/** A small ONNX graph builder: operators as functions, shapes checked while building, weights streamed to disk. */
+export { GraphBuilder, type Payload, type TensorType, type Value } from './graph';
+export * as ops from './ops';
+export * as contrib from './contrib';
+export { addDims, describeShape, type DataType, type Dim, type Shape } from './shape';
+export { modelBytes, weightBytes, writeModel, type WriteOptions } from './model-file';

@@ -1,0 +1,12 @@
+/** Weights in fewer bits. */
+export {
+  addLikeness,
+  BlockQuantiser,
+  cosineOf,
+  dequantiseBlocks,
+  noLikeness,
+  quantiseBlocks,
+  zeroPointBytes,
+  type Likeness,
+} from './blocks';
+export { toHalves } from './halves';

@@ -14,16 +14,23 @@ const FADE_SAMPLES = 120;
 // The steering loop: a PI controller from the queue's fill level to the resampler's drift, critically damped. The
 // queue gains 0.024 samples a second for each ppm that the microphone's clock runs ahead.
 const GAIN = SAMPLE_RATE * 1e-6;
-/** Natural frequency, rad/s: 500 ppm are found to within 2 % in 10 s. */
-const LOOP_FREQUENCY = 0.6;
-const PROPORTIONAL = (2 * LOOP_FREQUENCY) / GAIN;
-const INTEGRAL = LOOP_FREQUENCY ** 2 / GAIN;
+/** Natural frequency while seeking, rad/s: 500 ppm are found to within 2 % in 10 s. */
+const SEEKING = 0.6;
+const SEEKING_SECONDS = 10;
+/** Natural frequency once found: uneven arrival then hardly moves the pitch. */
+const HOLDING = 0.12;
+/** A fill level this far off is a changed clock: drift is sought afresh. */
+const LOST_SAMPLES = 20 * SAMPLES_PER_MS;
+/** From one to the other over this time constant. */
+const SETTLING_SECONDS = 5;
 const TICK_SECONDS = FRAME_SAMPLES / SAMPLE_RATE;
 /** Smoothing of the fill level, per tick: 0.25 s. */
 const SMOOTHING = 1 - Math.exp(-TICK_SECONDS / 0.25);
 /** Steering stays inaudible: 0.15 % is a fortieth of a semitone. */
 const MAX_STEER_PPM = 1500;
 const MAX_DRIFT_PPM = 1000;
+/** The longest packet there is: 120 ms. */
+const MAX_PACKET_SAMPLES = 120 * SAMPLES_PER_MS;
 /** Kept in hand against uneven arrival, beyond one packet. */
 const MARGIN_SAMPLES = 10 * SAMPLES_PER_MS;
 
@@ -57,6 +64,8 @@ export class JitterBuffer {
   #packet = 0;
   #error = 0;
   #drift = 0;
+  /** Ticks since steering began, or last lost the target. */
+  #steeredTicks = 0;
 
   constructor(options: JitterBufferOptions = {}) {
     this.#now = options.now ?? (() => performance.now());
@@ -84,7 +93,7 @@ export class JitterBuffer {
     if (this.#state === 'empty') this.#state = 'filling';
     if (this.#resampler) {
       this.#lastPush = this.#now();
-      this.#packet = Math.max(this.#packet, Math.min(samples.length, FRAME_SAMPLES));
+      this.#packet = Math.max(this.#packet, Math.min(samples.length, MAX_PACKET_SAMPLES));
       this.#enqueue(this.#resampler.process(samples));
     } else this.#enqueue(samples);
   }
@@ -175,7 +184,7 @@ export class JitterBuffer {
   /** The fill level as if packets came sample by sample: what has come, and what of the next has been spoken. */
   #smoothFill(): number {
     const since = (this.#now() - this.#lastPush) * SAMPLES_PER_MS;
-    return this.#fill + Math.min(Math.max(since, 0), this.#packet);
+    return this.#fill + this.#resampler!.carried + Math.min(Math.max(since, 0), this.#packet);
   }
 
   #isPrimed(): boolean {
@@ -196,12 +205,21 @@ export class JitterBuffer {
       error -= FRAME_SAMPLES;
     }
     this.#error += (error - this.#error) * SMOOTHING;
-    const wanted = this.#drift + PROPORTIONAL * this.#error;
-    // While the steering is at its limit the integrator waits, or it would overshoot.
+    const frequency = this.#loopFrequency();
+    const wanted = this.#drift + ((2 * frequency) / GAIN) * this.#error;
+    // At its limit the integrator waits, or it would overshoot.
     if (Math.abs(wanted) < MAX_STEER_PPM) {
-      const drift = this.#drift + INTEGRAL * this.#error * TICK_SECONDS;
-      this.#drift = Math.max(-MAX_DRIFT_PPM, Math.min(MAX_DRIFT_PPM, drift));
+      const drift = this.#drift + (frequency ** 2 / GAIN) * this.#error * TICK_SECONDS;
+      this.#drift = clamp(drift, MAX_DRIFT_PPM);
     }
-    this.#resampler!.setDrift(Math.max(-MAX_STEER_PPM, Math.min(MAX_STEER_PPM, wanted)));
+    this.#steeredTicks = Math.abs(this.#error) < LOST_SAMPLES ? this.#steeredTicks + 1 : 0;
+    this.#resampler!.setDrift(clamp(wanted, MAX_STEER_PPM));
+  }
+
+  #loopFrequency(): number {
+    const found = this.#steeredTicks * TICK_SECONDS - SEEKING_SECONDS;
+    return found <= 0 ? SEEKING : HOLDING + (SEEKING - HOLDING) * Math.exp(-found / SETTLING_SECONDS);
   }
 }
+
+const clamp = (x: number, limit: number): number => Math.max(-limit, Math.min(limit, x));

@@ -44,8 +44,10 @@ export class Muffle {
   process(inout: Float32Array): void {
     if (this.#amount === 0 && this.#wanted === 0) return;
     for (let start = 0; start < inout.length; start += STRIDE) {
+      const wet = this.#wet;
+      const dry = this.#dry;
       if (this.#amount !== this.#wanted) this.#glide();
-      this.#filter(inout, start, Math.min(start + STRIDE, inout.length));
+      this.#filter(inout, start, Math.min(start + STRIDE, inout.length), wet, dry);
     }
     // Denormals would slow every later sample down.
     if (Math.abs(this.#s1) + Math.abs(this.#s2) + Math.abs(this.#s3) < 1e-20) this.#clear();
@@ -77,7 +79,10 @@ export class Muffle {
     this.#dry = 1 - share;
   }
 
-  #filter(inout: Float32Array, start: number, end: number): void {
+  /** Filters one stride, its levels moving in a straight line from `wet` and `dry` to the new ones. */
+  #filter(inout: Float32Array, start: number, end: number, wet: number, dry: number): void {
+    const wetStep = (this.#wet - wet) / (end - start);
+    const dryStep = (this.#dry - dry) / (end - start);
     for (let i = start; i < end; i++) {
       const x = inout[i]!;
       const v = (x - this.#s3) * this.#pole;
@@ -88,7 +93,9 @@ export class Muffle {
       const v2 = this.#s2 + this.#a2 * this.#s1 + this.#a3 * v3;
       this.#s1 = 2 * v1 - this.#s1;
       this.#s2 = 2 * v2 - this.#s2;
-      inout[i] = this.#wet * v2 + this.#dry * x;
+      wet += wetStep;
+      dry += dryStep;
+      inout[i] = wet * v2 + dry * x;
     }
   }
 }

@@ -148,6 +148,11 @@ export class Resampler {
     return this.#scratch.take(made);
   }
 
+  /** How far the input has come beyond the place of the next output sample, in input samples: the carried fraction. */
+  get carried(): number {
+    return this.#have - this.#at - this.#remainder / this.#denominator - this.#slip;
+  }
+
   /** Forgets the signal; the ratio and the drift stay. */
   reset(): void {
     const history = 2 * this.#table.half;

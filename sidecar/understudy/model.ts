@@ -1,0 +1,112 @@
+/**
+ * The understudy: the duplex model that needs no GPU and no download. Its turn-taking is real, its voice is an
+ * embedded text-to-speech, and its words are the persona's own script.
+ */
+import type {
+  CharacterBrief,
+  DuplexModel,
+  DuplexModelInfo,
+  SeatId,
+  SeatInput,
+  SeatOptions,
+  SeatOutput,
+  UpdateReceipt,
+} from '../duplex';
+import { NpcVoiceError } from '../errors';
+import { Seat } from './seat';
+import { Synthesiser } from './tts/synthesiser';
+import { Ears } from './vad/ears';
+
+export interface UnderstudyOptions {
+  /**
+   * True (default): a step never waits for speech to be synthesised. False: it does, so that the same seeds and
+   * input give exactly the same output.
+   */
+  realtime?: boolean;
+}
+
+export class Understudy implements DuplexModel {
+  readonly info: DuplexModelInfo = {
+    id: 'understudy',
+    name: 'Understudy',
+    scripted: true,
+    about:
+      'Hears when you speak and takes turns as the persona says, but understands nothing: it speaks lines prepared in the persona file.',
+    capacity: { npcs: 64, why: 'Not measured yet.' },
+  };
+  readonly #realtime: boolean;
+  readonly #seats = new Map<SeatId, Seat>();
+  readonly #ears = new Ears((error) => this.#troubles.push(error));
+  readonly #speech = new Synthesiser((error) => this.#troubles.push(error));
+  readonly #troubles: NpcVoiceError[] = [];
+  #nextSeat: SeatId = 1;
+
+  constructor({ realtime = true }: UnderstudyOptions = {}) {
+    this.#realtime = realtime;
+  }
+
+  async start(): Promise<void> {
+    try {
+      await Promise.all([this.#ears.start(), this.#speech.start()]);
+    } catch (cause) {
+      await this.stop();
+      throw new NpcVoiceError('model_unavailable', 'The understudy could not be loaded.', {
+        hint: 'Run "npm ci" and "npm run build" again; the doctor command says what is missing.',
+        cause,
+      });
+    }
+  }
+
+  async seat(brief: CharacterBrief, options: SeatOptions): Promise<SeatId> {
+    const id = this.#nextSeat++;
+    const seat = new Seat(id, brief, options, this.#speech);
+    await seat.turns.opening?.settled();
+    this.#seats.set(id, seat);
+    return id;
+  }
+
+  unseat(seat: SeatId): void {
+    this.#seats.get(seat)?.turns.end();
+    this.#seats.delete(seat);
+    this.#ears.forget(seat);
+  }
+
+  async step(inputs: readonly SeatInput[]): Promise<readonly SeatOutput[]> {
+    const trouble = this.#troubles.shift();
+    if (trouble) throw trouble;
+    if (!this.#realtime) await this.#speech.settled();
+    await this.#ears.hear(inputs);
+    return inputs.map(({ seat }) => this.#seat(seat).step(this.#ears.heard(seat)));
+  }
+
+  async update(seat: SeatId, brief: CharacterBrief): Promise<UpdateReceipt> {
+    const began = performance.now();
+    const changed = this.#seat(seat).turns.update(brief);
+    await changed?.settled();
+    return { speed: changed ? 'quiet' : 'instant', costMs: performance.now() - began };
+  }
+
+  say(seat: SeatId, text: string, when: 'queue' | 'now'): void {
+    this.#seat(seat).turns.say(text, when);
+  }
+  farewell(seat: SeatId): boolean {
+    return this.#seat(seat).turns.farewell();
+  }
+  hold(seat: SeatId, on: boolean, manner: 'finish_word' | 'cut'): void {
+    this.#seat(seat).turns.hold(on, manner);
+  }
+  interrupt(seat: SeatId): void {
+    this.#seat(seat).turns.interrupt();
+  }
+
+  async stop(): Promise<void> {
+    this.#seats.clear();
+    await Promise.all([this.#ears.stop(), this.#speech.stop()]);
+  }
+
+  #seat(id: SeatId): Seat {
+    const seat = this.#seats.get(id);
+    if (!seat) throw new NpcVoiceError('unknown_npc', `The understudy has no seat ${id}.`);
+    return seat;
+  }
+}

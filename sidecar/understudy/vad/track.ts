@@ -1,0 +1,76 @@
+/** One listener: the audio it has heard, at Silero's rate, and Silero's memory of it. */
+import { FRAME_SAMPLES, SAMPLE_RATE } from '../../audio/frame';
+import { Resampler } from '../../audio/resampler';
+import { BLOCK_SAMPLES, BLOCKS, VAD_RATE, WINDOW_SAMPLES } from './shared';
+import { INPUT_SAMPLES, STATE_FLOATS } from './silero';
+
+const FRAME_AT_VAD_RATE = (FRAME_SAMPLES * VAD_RATE) / SAMPLE_RATE;
+/** Less than this of a window is not worth judging ahead of time. */
+const LEAST_PARTIAL = 128;
+
+export class Track {
+  readonly state = new Float32Array(STATE_FLOATS);
+  readonly #resampler = new Resampler(SAMPLE_RATE, VAD_RATE);
+  readonly #audio = new Float32Array(INPUT_SAMPLES + WINDOW_SAMPLES + FRAME_AT_VAD_RATE + 8);
+  /** Samples held, and how many of them whole windows have taken in. */
+  #held = INPUT_SAMPLES;
+  #taken = INPUT_SAMPLES;
+  #frameStart = INPUT_SAMPLES;
+
+  /** Goes on from another's memory. Its filter starts anew: two milliseconds nobody can hear. */
+  copyFrom(other: Track): void {
+    this.state.set(other.state);
+    this.#audio.set(other.#audio);
+    this.#held = other.#held;
+    this.#taken = other.#taken;
+    this.#resampler.reset();
+  }
+
+  /** @param frame 1920 samples at 24 kHz */
+  hear(frame: Float32Array): void {
+    const gone = Math.min(this.#held - INPUT_SAMPLES, this.#taken - CONTEXT);
+    this.#audio.copyWithin(0, gone, this.#held);
+    this.#held -= gone;
+    this.#taken -= gone;
+    this.#frameStart = this.#held;
+    const heard = this.#resampler.process(frame);
+    this.#audio.set(heard, this.#held);
+    this.#held += heard.length;
+  }
+
+  /** A whole window waits. */
+  get hasWindow(): boolean {
+    return this.#held - this.#taken >= WINDOW_SAMPLES;
+  }
+  /** Part of a window waits that is worth judging. */
+  get hasPartial(): boolean {
+    return this.#held - this.#taken >= LEAST_PARTIAL;
+  }
+
+  /** Writes the next window and what came before it; returns its end, ms from the frame's start. */
+  takeWindow(input: Float32Array, at: number): number {
+    this.#taken += WINDOW_SAMPLES;
+    return this.#write(input, at, this.#taken);
+  }
+  /** Writes the last 32 ms, which whole windows have taken in only in part. */
+  peek(input: Float32Array, at: number): number {
+    return this.#write(input, at, this.#held);
+  }
+
+  #write(input: Float32Array, at: number, end: number): number {
+    input.set(this.#audio.subarray(end - INPUT_SAMPLES, end), at);
+    return ((end - this.#frameStart) * 1000) / VAD_RATE - this.#resampler.latency * 1000;
+  }
+}
+
+const CONTEXT = INPUT_SAMPLES - WINDOW_SAMPLES;
+
+/** Mean square of each 5 ms. */
+export function blockEnergies(frame: Float32Array, out: Float32Array, at: number): void {
+  for (let block = 0; block < BLOCKS; block++) {
+    let sum = 0;
+    const from = block * BLOCK_SAMPLES;
+    for (let i = from; i < from + BLOCK_SAMPLES; i++) sum += frame[i]! * frame[i]!;
+    out[at + block] = sum / BLOCK_SAMPLES;
+  }
+}

@@ -87,6 +87,9 @@ export class Connection implements Outbox {
   get session(): Session | undefined {
     return this.#state.name === 'open' ? this.#state.session : undefined;
   }
+  get #isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
   get buffered(): number {
     return this.#socket.bufferedAmount;
   }
@@ -96,6 +99,7 @@ export class Connection implements Outbox {
   }
 
   sendDroppable(message: ServerMessage | Uint8Array): void {
+    if (!this.#isOpen) return;
     const now = performance.now();
     if (this.buffered < this.#services.limits.dropAudioBytes) {
       this.#stalledSince = undefined;
@@ -109,7 +113,7 @@ export class Connection implements Outbox {
   }
 
   close(code: CloseCode, reason: string): void {
-    if (this.#state.name === 'closed') return;
+    if (!this.#isOpen) return;
     if (code !== CLOSE.normal && code !== CLOSE.goingAway) {
       this.#services.metrics.refusals.inc({ code: String(code) });
       this.#services.log.warn(`closing ${this.#name()}: ${code} ${reason}`);
@@ -123,7 +127,7 @@ export class Connection implements Outbox {
   }
 
   #put(bytes: Uint8Array): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (!this.#isOpen) return;
     this.#socket.send(bytes);
     if (this.buffered > this.#services.limits.closeBytes) this.#cutOffSlow();
   }
@@ -149,7 +153,7 @@ export class Connection implements Outbox {
       this.terminate();
       return;
     }
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+    if (this.#isOpen) this.#socket.ping();
   }
 
   async #onClose(code: number): Promise<void> {
@@ -171,7 +175,7 @@ export class Connection implements Outbox {
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    if (this.#state.name === 'closed' || this.#socket.readyState !== this.#socket.OPEN) return;
+    if (!this.#isOpen) return;
     this.#lastHeard = performance.now();
     if (!isBinary) {
       this.send(

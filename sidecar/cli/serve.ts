@@ -1,0 +1,174 @@
+/** `npc-voice serve`: runs the sidecar until it is told to end. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import pc from 'picocolors';
+import type { DuplexModel } from '../duplex';
+import { shippedPersonas, shippedVoices, version } from '../paths';
+import { action } from './failure';
+
+interface ServeOptions {
+  personas?: string;
+  voices?: string;
+  port: number;
+  host: string;
+  allowOrigin: string[];
+  token?: string;
+  model: 'understudy';
+  logLevel: 'error' | 'warn' | 'info' | 'debug' | 'silent';
+}
+
+export function registerServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('Run the sidecar: games connect to it, and its studio opens in a browser.')
+    .option('--personas <dir>', 'folder of persona files (default: ./npc-personas, else the shipped cast)')
+    .option(
+      '--voices <dir>',
+      'folder of voice files (default: voices beside the personas, else the shipped ones)',
+    )
+    .option(
+      '--port <number>',
+      'port to listen at; where it is taken, one of the next twenty; 0: any',
+      toPort,
+      7766,
+    )
+    .option('--host <address>', 'address to listen at; any but loopback needs --token', '127.0.0.1')
+    .option('--allow-origin <origin>', 'let pages of this origin connect (may be repeated)', collect, [])
+    .option(
+      '--token <token>',
+      'what clients present, 16 to 128 characters (default: a new one at every start)',
+    )
+    .addOption(
+      new Option('--model <name>', 'what turns hearing into speech')
+        .choices(['understudy'])
+        .default('understudy'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much to tell')
+        .choices(['silent', 'error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
+    .addHelpText(
+      'after',
+      `
+Clients find the sidecar by a runtime file only you can read, in $NPC_VOICE_RUNTIME_DIR or else a folder of
+yours that the protocol page names. One sidecar serves all of your games; a second serve says where the first is.
+
+Examples:
+  $ npc-voice serve                                     the shipped cast, at http://127.0.0.1:7766
+  $ npc-voice serve --personas game/npc-personas        your own cast; save a file and hear the change
+  $ npc-voice serve --allow-origin http://localhost:5173    let a web game's dev server connect`,
+    )
+    .action(action(serve));
+}
+
+function toPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is 0 to 65535.');
+  return port;
+}
+const collect = (origin: string, others: string[]): string[] => [...others, origin];
+
+/** The folders served: those named, else what the current folder has, else what is shipped. */
+function folders(o: ServeOptions): { personas: string; voices: string } {
+  const own = path.resolve('npc-personas');
+  const personas =
+    o.personas !== undefined ? path.resolve(o.personas) : existsSync(own) ? own : shippedPersonas;
+  const beside = path.join(path.dirname(personas), 'voices');
+  const voices =
+    o.voices !== undefined ? path.resolve(o.voices) : existsSync(beside) ? beside : shippedVoices;
+  return { personas, voices };
+}
+
+async function createModel(name: ServeOptions['model']): Promise<DuplexModel> {
+  switch (name) {
+    case 'understudy':
+      return (await import('../understudy')).createUnderstudy();
+  }
+}
+
+async function serve(o: ServeOptions): Promise<void> {
+  const { checkExposure, createLog, findRunning, removeRuntimeFile, startServer, writeRuntimeFile } =
+    await import('../server');
+  checkExposure({ host: o.host, token: o.token, allowOrigins: o.allowOrigin });
+  const dirs = folders(o);
+
+  const running = await findRunning();
+  if (running) {
+    print(`NPC Voice ${running.version} is running already (process ${running.pid}).`);
+    if (running.personas !== dirs.personas)
+      print(
+        `It serves the personas of ${running.personas}; end it first to serve those of ${dirs.personas}.`,
+      );
+    printStudio(`${running.url.replace(/^ws/, 'http')}#token=${running.token}`);
+    return;
+  }
+
+  const log = createLog(o.logLevel);
+  const [{ PersonaLibrary, personaFileSchema }, { Scene, SharedModel, realClock }, model] = await Promise.all(
+    [import('../personas'), import('../scene'), createModel(o.model)],
+  );
+  const library = await PersonaLibrary.open({ ...dirs, watch: true });
+  const shared = new SharedModel(model);
+  const server = await startServer({
+    library,
+    model: shared,
+    createScene: (sink) => new Scene({ clock: realClock, model: shared, cast: library, sink }),
+    personaSchema: () => JSON.stringify(personaFileSchema.json),
+    host: o.host,
+    port: o.port,
+    allowOrigins: o.allowOrigin,
+    token: o.token,
+    log,
+  });
+  const info = {
+    port: server.port,
+    pid: process.pid,
+    token: server.token,
+    version,
+    protocol: 1,
+    url: server.url,
+    startedAt: new Date().toISOString(),
+    personas: dirs.personas,
+  };
+
+  const end = async (): Promise<void> => {
+    // First, so that nobody finds a sidecar that is ending.
+    await removeRuntimeFile(info);
+    await Promise.allSettled([server.close(), library.close()]);
+  };
+  endOnSignal(end, (line) => log.info(line));
+  try {
+    await writeRuntimeFile(info);
+    await server.ready;
+  } catch (error) {
+    await end();
+    throw error;
+  }
+
+  for (const { file, line, col, msg } of library.rejections()) log.warn(`${file}:${line}:${col}: ${msg}`);
+  print(`NPC Voice ${version}, duplex model ${model.info.name}: ${model.info.about}`);
+  print(
+    `${library.list().length} personas in ${dirs.personas}, ${library.voices().length} voices in ${dirs.voices}`,
+  );
+  if (o.port !== 0 && server.port !== o.port)
+    print(pc.yellow(`Port ${o.port} is taken, so this sidecar is at port ${server.port}.`));
+  printStudio(server.studioUrl);
+}
+
+/** A clean end within three seconds whatever happens; a second signal does not wait. */
+function endOnSignal(end: () => Promise<void>, tell: (line: string) => void): void {
+  let ending = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (ending) process.exit(1);
+    ending = true;
+    tell(`${signal}: ending`);
+    setTimeout(() => process.exit(0), 2500).unref();
+    void end().finally(() => process.exit(0));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+}
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const printStudio = (url: string): void => print(`\nOpen the studio:  ${pc.bold(pc.cyan(url))}`);

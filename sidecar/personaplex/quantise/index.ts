@@ -9,4 +9,3 @@ export {
   zeroPointBytes,
   type Likeness,
 } from './blocks';
-export { toHalves } from './halves';

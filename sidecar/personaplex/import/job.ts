@@ -1,0 +1,153 @@
+/** What a worker of the importer does: read rows of a tensor in one of three forms, or hash a file. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { NpcVoiceError } from '../../errors';
+import {
+  dtypeBytes,
+  firstNonFinite,
+  floatToHalf,
+  halfToFloat,
+  readExactly,
+  widenToFloat32,
+  type Dtype,
+} from '../checkpoint';
+import type { BlockFormat, WeightBlocks } from '../graphs/types';
+import { BlockQuantiser, noLikeness, type Likeness } from '../quantise';
+
+/** A run of elements in a file. */
+export interface Segment {
+  file: string;
+  position: number;
+  elements: number;
+  dtype: Dtype;
+}
+
+export interface ReadJob {
+  kind: 'read';
+  /** Named when its values cannot be used. */
+  tensor: string;
+  segments: readonly Segment[];
+  columns: number;
+  want:
+    | { form: 'floats' }
+    | { form: 'halves' }
+    | { form: 'blocks'; format: BlockFormat; importance: Float32Array | null };
+}
+export interface HashJob {
+  kind: 'hash';
+  file: string;
+}
+export type Job = ReadJob | HashJob;
+
+export type JobResult =
+  | { form: 'floats'; floats: Float32Array }
+  | { form: 'halves'; halves: Uint16Array; likeness: Likeness }
+  | { form: 'blocks'; blocks: WeightBlocks; likeness: Likeness }
+  | { form: 'hash'; sha256: string };
+
+const HASH_CHUNK = 4 * 2 ** 20;
+
+/** Does jobs one after another, keeping files open and memory at hand between them. */
+export class Labourer {
+  private readonly files = new Map<string, number>();
+  private readonly quantiser = new BlockQuantiser();
+  private raw = new Uint8Array(0);
+
+  /** @throws NpcVoiceError `model_invalid` naming a tensor with values that are not finite, `io` when reading fails */
+  perform(job: Job): JobResult {
+    if (job.kind === 'hash') return { form: 'hash', sha256: hashFile(job.file) };
+    const count = job.segments.reduce((sum, segment) => sum + segment.elements, 0);
+    const { want } = job;
+    if (want.form === 'blocks') {
+      this.fill(job, this.quantiser.input(count));
+      const { likeness, ...blocks } = this.quantiser.run(
+        count / job.columns,
+        job.columns,
+        want.format,
+        want.importance,
+      );
+      return { form: 'blocks', blocks, likeness };
+    }
+    const floats = new Float32Array(count);
+    this.fill(job, floats);
+    return want.form === 'floats' ? { form: 'floats', floats } : toHalves(job.tensor, floats);
+  }
+
+  private fill(job: ReadJob, into: Float32Array): void {
+    let at = 0;
+    for (const { file, position, elements, dtype } of job.segments) {
+      const bytes = elements * dtypeBytes(dtype);
+      if (this.raw.length < bytes) this.raw = new Uint8Array(bytes);
+      const raw = this.raw.subarray(0, bytes);
+      readExactly(this.open(file), raw, position, file);
+      widenToFloat32(raw, dtype, elements, into.subarray(at, at + elements));
+      at += elements;
+    }
+    const bad = firstNonFinite(into);
+    if (bad >= 0)
+      throw new NpcVoiceError(
+        'model_invalid',
+        `Tensor ${job.tensor} holds ${Number.isNaN(into[bad]!) ? 'a NaN' : 'an infinity'}; the checkpoint is damaged.`,
+        { hint: 'Download the checkpoint again.' },
+      );
+  }
+
+  private open(file: string): number {
+    const known = this.files.get(file);
+    if (known !== undefined) return known;
+    const fd = openSync(file, 'r');
+    this.files.set(file, fd);
+    return fd;
+  }
+
+  /** Closes what it opened. */
+  close(): void {
+    for (const fd of this.files.values()) closeSync(fd);
+    this.files.clear();
+  }
+}
+
+/** Rounds to nearest even. */
+function toHalves(tensor: string, floats: Float32Array): JobResult {
+  const halves = new Uint16Array(floats.length);
+  const likeness = noLikeness();
+  for (let i = 0; i < floats.length; i++) {
+    const value = floats[i]!;
+    const bits = floatToHalf(value);
+    halves[i] = bits;
+    const rounded = halfToFloat(bits);
+    likeness.xx += value * value;
+    likeness.xy += value * rounded;
+    likeness.yy += rounded * rounded;
+  }
+  if (!Number.isFinite(likeness.yy))
+    throw new NpcVoiceError('model_invalid', `Tensor ${tensor} holds values too large for 16-bit floats.`, {
+      hint: 'Import it in another tier: q8, mixed or q4.',
+    });
+  return { form: 'halves', halves, likeness };
+}
+
+function hashFile(file: string): string {
+  const hash = createHash('sha256');
+  const chunk = new Uint8Array(HASH_CHUNK);
+  const fd = openSync(file, 'r');
+  try {
+    for (let got: number; (got = readSync(fd, chunk)) > 0;) hash.update(chunk.subarray(0, got));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
+}
+
+/** Buffers of a result that may move to another thread instead of being copied. */
+export function transferable(result: JobResult): ArrayBuffer[] {
+  const views =
+    result.form === 'floats'
+      ? [result.floats]
+      : result.form === 'halves'
+        ? [result.halves]
+        : result.form === 'blocks'
+          ? [result.blocks.packed, result.blocks.scales, result.blocks.zeroPoints]
+          : [];
+  return views.flatMap((view) => (view ? [view.buffer as ArrayBuffer] : []));
+}

@@ -35,6 +35,9 @@ const MAX_PROBLEMS = 100;
 export type Path = readonly PropertyKey[];
 export type Range = readonly [from: number, to: number];
 
+/** An item or value that begins with a variable, which YAML takes for a map. */
+const BRACE_FIRST = /^(\s*(?:- +)?(?:\w+: +)?)(\{[a-z_][a-z0-9_]*\})./;
+
 class LimitExceeded extends Error {
   constructor(
     readonly range: Range,
@@ -170,6 +173,16 @@ export class YamlSource {
 
   private syntaxError(problem: YAMLError): void {
     const [from, to] = problem.pos;
+    const { line } = this.lineColumn(from);
+    // What follows a mistake in the same line is most often the same mistake.
+    if (this.problems.some((earlier) => earlier.line === line)) return;
+    const brace = BRACE_FIRST.exec(this.lineAt(line));
+    if (brace && problem.code !== 'DUPLICATE_KEY') {
+      const at = this.lineStarts[line - 1]! + brace[1]!.length;
+      this.error('yaml_syntax', [at, at + brace[2]!.length],
+        `Text that begins with ${brace[2]} needs quotes.`, 'Put "quotes" around all of it.'); // prettier-ignore
+      return;
+    }
     const { message, hint } = syntaxWords(problem, this.text.slice(from, to));
     const code = problem.code === 'DUPLICATE_KEY' ? 'duplicate_key' : 'yaml_syntax';
     // A quote that is never closed runs to the end of the file: where it opens is where the mistake is.

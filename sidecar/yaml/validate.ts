@@ -11,9 +11,16 @@ export class FileSchema<S extends z.ZodType> {
   private cached: JsonSchema | undefined;
   constructor(readonly zod: S) {}
 
-  /** Draft 7, which editors complete from best; describes the file as people write it, defaults included. */
+  /** Draft 7, which editors complete from best; describes the file as people write it, scalar defaults included. */
   get json(): JsonSchema {
-    return (this.cached ??= z.toJSONSchema(this.zod, { target: 'draft-07', io: 'input' }) as JsonSchema);
+    return (this.cached ??= z.toJSONSchema(this.zod, {
+      target: 'draft-07',
+      io: 'input',
+      // Editors that insert defaults would write `{}` and `[]`, which nobody wants to begin a map or a list with.
+      override: ({ jsonSchema }) => {
+        if (typeof jsonSchema.default === 'object') delete jsonSchema.default;
+      },
+    }) as JsonSchema);
   }
   /** The keys known at `path`. */
   keysAt(path: Path): string[] {
@@ -165,12 +172,25 @@ function valueWords(value: unknown): string {
 }
 
 const within = (path: Path): string => (path.length === 0 ? '' : ` of '${path.map(String).join('.')}'`);
-const nameOf = (path: Path): string => {
-  if (path.length === 0) return 'The file';
-  const last = path.at(-1);
-  if (typeof last === 'number') return `Entry ${last + 1} of '${path.slice(0, -1).map(String).join('.')}'`;
-  return `'${path.map(String).join('.')}'`;
-};
+/** `'turn_taking.overlap'`, `entry 2 of 'facts'`, `'id' of entry 1 of 'cues'`. */
+function nameOf(path: Path): string {
+  const words: string[] = [];
+  let keys: string[] = [];
+  const flush = () => {
+    if (keys.length > 0) words.unshift(`'${keys.join('.')}'`);
+    keys = [];
+  };
+  for (const step of path) {
+    if (typeof step !== 'number') keys.push(String(step));
+    else {
+      flush();
+      words.unshift(`entry ${step + 1}`);
+    }
+  }
+  flush();
+  const name = words.length === 0 ? 'the file' : words.join(' of ');
+  return name[0]!.toUpperCase() + name.slice(1);
+}
 
 function valueAt(root: unknown, path: Path): unknown {
   let value = root;

@@ -1,0 +1,46 @@
+/** The studio: the page the sidecar serves at `/`. */
+import { NpcVoice, VoiceError } from '../../plugins/web/src';
+import { h, icon } from './dom';
+import { ICONS } from './icons';
+import { Studio } from './studio';
+import { themeButton } from './theme';
+import { takeToken } from './token';
+
+const root = document.getElementById('studio')!;
+
+async function start(): Promise<void> {
+  const token = takeToken();
+  root.replaceChildren(h('p', { class: 'opening' }, 'Finding the sidecar\u2026'));
+  try {
+    const voice = await NpcVoice.connect({
+      client: 'studio/0.1.0',
+      workletUrl: '/web/worklet.js',
+      ...(token === undefined ? {} : { token }),
+    });
+    root.replaceChildren(new Studio(voice).element);
+  } catch (error) {
+    root.replaceChildren(cannotStart(error));
+  }
+}
+
+/** The token is of an earlier start, or the sidecar has ended: what to do, in full. */
+function cannotStart(error: unknown): HTMLElement {
+  const why =
+    error instanceof VoiceError ? error : new VoiceError('internal', String(error), { cause: error });
+  return h(
+    'div',
+    { class: 'cannot-start', role: 'alert' },
+    icon(ICONS.warn),
+    h('h1', {}, why.code === 'unauthorized' ? 'This page needs its key' : 'No sidecar here'),
+    h('p', {}, why.message),
+    why.hint && h('p', { class: 'hint' }, why.hint),
+    h('button', { type: 'button', class: 'primary', on: { click: () => void start() } }, 'Try again'),
+    themeButton(),
+  );
+}
+
+void start();
+// The address the sidecar prints, pasted into this very tab, changes nothing but the fragment.
+window.addEventListener('hashchange', () => {
+  if (location.hash.includes('token=')) location.reload();
+});

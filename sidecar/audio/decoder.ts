@@ -97,14 +97,23 @@ class OpusAudioDecoder implements AudioDecoder {
 
   decode(packet: Uint8Array): Float32Array {
     const count = this.#layout.read(packet).samples;
-    const samples = this.#run(() => this.#codec.decode(packet));
-    this.#lastCount = count;
-    return samples;
+    try {
+      const samples = this.#codec.decode(packet);
+      this.#lastCount = count;
+      return samples;
+    } catch (thrown) {
+      throw refusedByCodec(thrown);
+    }
   }
 
   conceal(next?: Uint8Array): Float32Array {
     if (this.#lastCount === 0) return this.#nothing;
-    return this.#run(() => this.#codec.conceal(this.#lastCount, this.#readable(next)));
+    const readable = this.#readable(next);
+    try {
+      return this.#codec.conceal(this.#lastCount, readable);
+    } catch (thrown) {
+      throw refusedByCodec(thrown);
+    }
   }
 
   dispose(): void {
@@ -120,17 +129,13 @@ class OpusAudioDecoder implements AudioDecoder {
       return null;
     }
   }
+}
 
-  /** What the codec itself refuses is the packet's fault. */
-  #run(decode: () => Float32Array): Float32Array {
-    try {
-      return decode();
-    } catch (thrown) {
-      if (thrown instanceof NpcVoiceError) throw thrown;
-      throw new NpcVoiceError('bad_audio', 'An Opus packet did not decode.', {
-        hint: 'Send raw Opus packets (RFC 6716), one in each message.',
-        cause: thrown,
-      });
-    }
-  }
+/** The packet's outside was sound, so what is wrong is inside it. */
+function refusedByCodec(thrown: unknown): NpcVoiceError {
+  if (thrown instanceof NpcVoiceError) return thrown;
+  return new NpcVoiceError('bad_audio', 'An Opus packet did not decode.', {
+    hint: 'Send raw Opus packets (RFC 6716), one in each message.',
+    cause: thrown,
+  });
 }

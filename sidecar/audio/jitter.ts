@@ -45,8 +45,6 @@ export interface JitterBufferOptions {
 }
 
 export class JitterBuffer {
-  /** Frames dropped, oldest first, because more than two waited. */
-  droppedFrames = 0;
   /** Pulls that found no whole frame, since the first sample came. */
   missingFrames = 0;
 
@@ -55,6 +53,7 @@ export class JitterBuffer {
   readonly #queue = new Float32Array(2 * (MAX_FRAMES + 2) * FRAME_SAMPLES);
   #start = 0;
   #fill = 0;
+  #droppedSamples = 0;
   /** The last samples pulled, to fade out from. */
   readonly #tail = new Float32Array(FADE_SAMPLES);
   #state: 'empty' | 'filling' | 'flowing' = 'empty';
@@ -75,6 +74,11 @@ export class JitterBuffer {
   /** Whole frames waiting, 0..2. */
   get frames(): number {
     return Math.floor(this.#fill / FRAME_SAMPLES);
+  }
+
+  /** Frames' worth of sound dropped, oldest first, because too much waited. */
+  get droppedFrames(): number {
+    return Math.floor(this.#droppedSamples / FRAME_SAMPLES);
   }
 
   /** Sound waiting, in milliseconds. */
@@ -120,13 +124,14 @@ export class JitterBuffer {
     return true;
   }
 
-  /** Forgets what waits, as when a microphone is muted; counters and the drift found stay. */
-  clear(): void {
-    this.#start = 0;
-    this.#fill = 0;
-    this.#tail.fill(0);
-    if (this.#state === 'flowing') this.#state = 'filling';
-    this.#resampler?.reset();
+  /**
+   * Drops the older of two whole frames, as when a backlog is worked off; the sound runs on smoothly.
+   * @returns false when fewer than two wait
+   */
+  drop(): boolean {
+    if (this.frames < 2) return false;
+    this.#dropOldestFrame();
+    return true;
   }
 
   #enqueue(samples: Float32Array): void {
@@ -157,7 +162,7 @@ export class JitterBuffer {
       const at = this.#start + i;
       this.#queue[at] = this.#queue[at]! * weight + this.#queue[old + i]! * (1 - weight);
     }
-    this.droppedFrames++;
+    this.#droppedSamples += FRAME_SAMPLES;
   }
 
   #putInSilence(out: Float32Array): void {
@@ -191,8 +196,10 @@ export class JitterBuffer {
     if (!this.#resampler) return true;
     const surplus = Math.floor(this.#smoothFill() - this.#target);
     if (surplus < 0) return false;
-    // Nothing before this point has been heard, so starting on target costs nothing.
-    this.#skip(Math.min(surplus, this.#fill - FRAME_SAMPLES));
+    // The sound fades in from here, so this is where going back to the least delay is not heard.
+    const dropped = Math.min(surplus, this.#fill - FRAME_SAMPLES);
+    this.#skip(dropped);
+    this.#droppedSamples += dropped;
     this.#error = 0;
     return true;
   }

@@ -73,12 +73,17 @@ describe('the queue of the microphone that drives the tick', () => {
     expect(buffer.missingFrames).toBe(0);
   });
 
-  it('forgets what waits on clear', () => {
+  it('drops the older of two frames when told to, with the same cross-fade', () => {
     const buffer = new JitterBuffer();
-    buffer.push(flat(0.5));
-    buffer.clear();
-    expect(buffer.bufferedMs).toBe(0);
-    expect(pull(buffer).frame).toEqual(flat(0));
+    const input = sine(700, 24_000, 3 * FRAME_SAMPLES);
+    buffer.push(input.subarray(0, FRAME_SAMPLES));
+    const before = pull(buffer).frame;
+    buffer.push(input.subarray(FRAME_SAMPLES, 2 * FRAME_SAMPLES));
+    expect(buffer.drop()).toBe(false);
+    buffer.push(input.subarray(2 * FRAME_SAMPLES));
+    expect(buffer.drop()).toBe(true);
+    expect(buffer.droppedFrames).toBe(1);
+    expect(worstClick(concat([before.subarray(200), pull(buffer).frame]), 700, 24_000)).toBeLessThan(0.02);
   });
 
   it('whatever comes in whatever order, never holds three frames and loses no sample uncounted', () => {

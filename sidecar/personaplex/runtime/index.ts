@@ -8,5 +8,6 @@ export {
   type LanguageModelFiles,
   type Outlook,
 } from './language-model';
+export { MimiDecoder, MimiEncoder, openMimi, type EncodedFrames } from './mimi';
 export { PagedCache, type CacheSnapshot } from './paged-cache';
 export { openSession, type SessionOptions } from './session';

@@ -86,6 +86,7 @@ const jobs = [
       'npc-voice': 'sidecar/cli/main.ts',
       'workers/tts': 'sidecar/understudy/tts/worker.ts',
       'workers/vad': 'sidecar/understudy/vad/worker.ts',
+      'workers/probe': 'sidecar/cli/doctor/probe.ts',
       'workers/quantise': 'sidecar/personaplex/import/worker.ts',
       'workers/host': 'sidecar/personaplex/host/process.ts',
       parity: 'sidecar/personaplex/parity/main.ts',

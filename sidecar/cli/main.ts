@@ -4,10 +4,8 @@ import { Command } from 'commander';
 import { version } from '../paths';
 import { registerDoctorCommand } from './doctor';
 import { registerInitCommand } from './init';
-import { registerModelCommands } from './model';
 import { registerPersonaCommands } from './persona';
 import { registerServeCommand } from './serve';
-import { registerTalkCommand } from './talk';
 
 const program = new Command('npc-voice')
   .description('Game characters that talk: a local sidecar that gives NPCs a full-duplex voice.')
@@ -27,7 +25,5 @@ registerServeCommand(program);
 registerDoctorCommand(program);
 registerInitCommand(program);
 registerPersonaCommands(program);
-registerTalkCommand(program);
-registerModelCommands(program);
 
 await program.parseAsync();

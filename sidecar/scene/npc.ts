@@ -10,9 +10,9 @@ import type { BriefOverrides, NpcStatus, SceneFrame } from './ports';
 import { Transcript } from './transcript';
 
 /** A farewell that has not ended by then is cut off. */
-export const FAREWELL_FRAMES = 15 * FRAME_RATE;
+export const FAREWELL_FRAMES = Math.ceil(15 * FRAME_RATE);
 /** How long a farewell that has been said may take to be played. */
-export const FAREWELL_HEARD_FRAMES = 1 * FRAME_RATE;
+export const FAREWELL_HEARD_FRAMES = Math.ceil(1 * FRAME_RATE);
 /** What a level keeps of itself from one frame to the next: long enough to outlast a detector's lag. */
 const LEVEL_DECAY = 0.85;
 

@@ -2,13 +2,13 @@
  * When the scene moves. Ticks live on a grid of slots one frame apart. A frame of the primary microphone is on
  * time within half a frame either side of its slot and fires the tick at once; where none has come by then, the
  * timer fires, so the clock never stops. Every tick takes exactly one slot, so there are never more ticks than
- * time has frames, whoever drives them; and the grid leans towards the microphone's arrivals, so that it follows
+ * time has frames, whoever drives them, and never two within half a frame; and the grid leans towards the microphone's arrivals, so that it follows
  * that clock where there is one and never drifts where there is none.
  */
 import { FRAME_MS } from '../audio/frame';
 import type { Clock } from './clock';
 
-/** How early a frame may fire its tick. */
+/** How early a frame may fire its tick, and how soon after another a tick may come. */
 export const LEAD_MS = FRAME_MS / 2;
 /** How long past its slot a frame is waited for, while a microphone is sending. */
 export const GRACE_MS = FRAME_MS / 2;
@@ -47,6 +47,7 @@ export class Ticker {
   #running = false;
   #busy: Promise<void> | null = null;
   #slot = 0;
+  #lastBeat = -Infinity;
   #lastPacket = -Infinity;
   #standing = 0;
   #disarm: (() => void) | null = null;
@@ -113,7 +114,7 @@ export class Ticker {
     const waiting = this.#source?.frames() ?? 0;
     this.#forgetDropped(waiting);
     if (waiting > 0) {
-      const from = this.#slot - LEAD_MS;
+      const from = Math.max(this.#slot, this.#lastBeat + FRAME_MS) - LEAD_MS;
       if (now < from) return this.#arm(from);
       const arrival = this.#arrivals.shift() ?? now;
       if (this.#dropsStanding(arrival)) return this.#consider();
@@ -144,6 +145,7 @@ export class Ticker {
     this.#disarm?.();
     this.#disarm = null;
     this.#slot += FRAME_MS;
+    this.#lastBeat = this.#clock.now();
     this.counts.ticks++;
     if (!micDriven) this.counts.timerTicks++;
     this.#busy = this.#beat(due, micDriven).finally(() => {

@@ -8,11 +8,11 @@ import { FRAME_MS, FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE } from '../audio/frame
 import type { TranscriptLine } from '../wire/messages';
 
 /** A client that has never acknowledged anything is taken to have heard all it was sent, this many frames on. */
-export const SILENT_CLIENT_FRAMES = 2 * FRAME_RATE;
+export const SILENT_CLIENT_FRAMES = Math.ceil(2 * FRAME_RATE);
 /** One that did and then stopped is waited for this long; then what it acknowledged is what was heard. */
-export const STALLED_CLIENT_FRAMES = 30 * FRAME_RATE;
+export const STALLED_CLIENT_FRAMES = Math.ceil(30 * FRAME_RATE);
 /** How long acknowledgements already under way when a line was flushed may still come in. */
-export const FLUSH_SETTLE_FRAMES = 1 * FRAME_RATE;
+export const FLUSH_SETTLE_FRAMES = Math.ceil(1 * FRAME_RATE);
 /** Lines kept for each NPC; older ones are forgotten and counted. */
 export const LINES_KEPT = 200;
 /** Lines that may wait to have been heard; of more, the oldest is settled as it stands. */

@@ -36,7 +36,9 @@ export class RandomWeights implements WeightSource {
     return {
       packed: this.#bytes((rows * columns * bits) / 8),
       scales: new Float32Array(rows * blocks).fill(spread / 2 ** bits),
-      zeroPoints: zeroPoints ? new Uint8Array(rows * Math.ceil((blocks * bits) / 8)).fill(bits === 4 ? 0x88 : 128) : null,
+      zeroPoints: zeroPoints
+        ? new Uint8Array(rows * Math.ceil((blocks * bits) / 8)).fill(bits === 4 ? 0x88 : 128)
+        : null,
     };
   }
 

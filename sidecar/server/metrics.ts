@@ -67,6 +67,14 @@ export class Metrics {
     this.#gauge('npc_voice_resident_memory_bytes', 'Resident memory of the sidecar process.', () =>
       process.memoryUsage.rss(),
     );
+    this.#gauge(
+      'npc_voice_cpu_seconds_total',
+      'CPU time of the sidecar process, its workers included.',
+      () => {
+        const { user, system } = process.cpuUsage();
+        return (user + system) / 1e6;
+      },
+    );
     this.#loop.enable();
   }
 

@@ -19,6 +19,8 @@ const SETTLE_BROKEN = 250;
 const AFTERWATCH = 120;
 /** How often a broken file is looked at while it may be half written, ms. */
 const POLL_BROKEN = 40;
+/** Looks at an unchanged broken file before it is told: time alone would pass, too, while this process stood still. */
+const LOOKS_BROKEN = 5;
 const SWEEP = 1000;
 /** Sweeps while the folder is missing, ms. */
 const SWEEP_MISSING = 150;
@@ -36,6 +38,8 @@ interface Unsettled {
   since: number | undefined;
   version: string | undefined;
   versionAt: number;
+  /** Times it was read without a difference. */
+  looks: number;
   whole: boolean;
   /** A hint came since the file was last read. */
   again: boolean;
@@ -121,12 +125,13 @@ export class FolderWatch {
       since: hintedAt,
       version: undefined,
       versionAt: hintedAt,
+      looks: 0,
       whole: false,
       again: false,
       wake: () => undefined,
     };
     this.unsettled.set(id, file);
-    void this.settle(id, file);
+    void this.settle(id, file).finally(() => this.unsettled.delete(id));
   }
 
   private async settle(id: string, file: Unsettled): Promise<void> {
@@ -138,16 +143,18 @@ export class FolderWatch {
       if (reading.version !== file.version) {
         file.version = reading.version;
         file.versionAt = now;
+        file.looks = 0;
         file.whole = this.listener.isWhole(id, reading);
         file.since ??= now;
-      }
+      } else file.looks++;
       let pause = file.hintedAt + AFTERWATCH - now;
       if (reading.version === (this.told.get(id) ?? 'gone')) {
         if (pause <= 0) break;
         if (!file.again) file.since = undefined;
       } else {
         const rest = file.versionAt + (file.whole ? SETTLE_WHOLE : SETTLE_BROKEN) - now;
-        if (rest > 0) pause = file.whole ? rest : Math.min(rest, POLL_BROKEN);
+        if (file.whole && rest > 0) pause = rest;
+        else if (!file.whole && (rest > 0 || file.looks < LOOKS_BROKEN)) pause = POLL_BROKEN;
         else {
           this.told.set(id, reading.version);
           this.listener.settled(id, reading, file.since ?? now);
@@ -162,7 +169,6 @@ export class FolderWatch {
         };
       });
     }
-    this.unsettled.delete(id);
   }
 
   private sweepIn(ms: number): void {

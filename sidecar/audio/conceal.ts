@@ -16,6 +16,8 @@ export class Concealer {
   readonly #longest: number;
   readonly #fade: number;
   readonly #crossfade: number;
+  /** Samples between those that lags are judged by: a telephone's bandwidth tells pitch, on the event loop. */
+  readonly #stride: number;
   /** The last samples heard, oldest first: two of the longest periods. */
   readonly #history: Float32Array;
   /** The period being repeated; its first `#period` samples count. */
@@ -31,6 +33,7 @@ export class Concealer {
     this.#longest = Math.ceil(rate / LOWEST_PITCH_HZ);
     this.#fade = Math.round(rate * FADE_SECONDS);
     this.#crossfade = Math.round(rate * CROSSFADE_SECONDS);
+    this.#stride = Math.ceil(rate / 12_000);
     this.#history = new Float32Array(2 * this.#longest);
     this.#cycle = new Float32Array(this.#longest);
   }
@@ -78,8 +81,7 @@ export class Concealer {
     for (let lag = this.#shortest; lag <= this.#longest; lag++) {
       let cross = 0;
       let energy = 1e-9;
-      // Every other sample is enough to tell lags apart, and this runs on the event loop.
-      for (let i = end - window; i < end; i += 2) {
+      for (let i = end - window; i < end; i += this.#stride) {
         const past = history[i - lag]!;
         cross += history[i]! * past;
         energy += past * past;

@@ -20,7 +20,7 @@ export interface AudioDecoder {
    * @param next the packet that will be decoded next, if in hand: Opus recovers speech from the redundancy in it
    */
   conceal(next?: Uint8Array): Float32Array;
-  /** Gives its codec back; it must not be used afterwards. */
+  /** Gives its codec back; idempotent. The decoder must not be used afterwards. */
   dispose(): void;
 }
 
@@ -94,6 +94,7 @@ class OpusAudioDecoder implements AudioDecoder {
   readonly #layout = new OpusPacketLayout();
   readonly #nothing = new Float32Array(0);
   #lastCount = 0;
+  #disposed = false;
 
   decode(packet: Uint8Array): Float32Array {
     const count = this.#layout.read(packet).samples;
@@ -117,7 +118,8 @@ class OpusAudioDecoder implements AudioDecoder {
   }
 
   dispose(): void {
-    this.#codec.dispose();
+    if (!this.#disposed) this.#codec.dispose();
+    this.#disposed = true;
   }
 
   #readable(next: Uint8Array | undefined): Uint8Array | null {

@@ -14,7 +14,7 @@ export interface AudioEncoder {
    *   sound may still have bytes: they carry the end of that sound, which filters and codecs hold back.
    */
   encode(frame: Float32Array | null): Uint8Array;
-  /** Gives its codec back; it must not be used afterwards. */
+  /** Gives its codec back; idempotent. The encoder must not be used afterwards. */
   dispose(): void;
 }
 
@@ -45,6 +45,7 @@ interface EncoderBody {
 class TailedEncoder implements AudioEncoder {
   readonly #body: EncoderBody;
   #tail = false;
+  #disposed = false;
 
   constructor(body: EncoderBody) {
     this.#body = body;
@@ -63,7 +64,9 @@ class TailedEncoder implements AudioEncoder {
   }
 
   dispose(): void {
-    this.#body.dispose();
+    // A codec given back twice would be lent to two streams at once.
+    if (!this.#disposed) this.#body.dispose();
+    this.#disposed = true;
   }
 }
 

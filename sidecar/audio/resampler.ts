@@ -85,6 +85,46 @@ function tableFor(fromRate: number, toRate: number, denominator: number): Filter
   return table;
 }
 
+/** Input from `start` on, filtered by the row of taps at `row`. */
+function dot(input: Float32Array, start: number, taps: Float32Array, row: number, length: number): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let j = 0; j < length; j += 4) {
+    a += input[start + j]! * taps[row + j]!;
+    b += input[start + j + 1]! * taps[row + j + 1]!;
+    c += input[start + j + 2]! * taps[row + j + 2]!;
+    d += input[start + j + 3]! * taps[row + j + 3]!;
+  }
+  return a + b + (c + d);
+}
+
+/** The same, `between` (0..1) of the way from that row of taps to the next. */
+function dotBetween(
+  input: Float32Array,
+  start: number,
+  taps: Float32Array,
+  row: number,
+  length: number,
+  between: number,
+): number {
+  const next = row + length;
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let j = 0; j < length; j += 2) {
+    const x = input[start + j]!;
+    const y = input[start + j + 1]!;
+    a += x * taps[row + j]!;
+    b += x * taps[next + j]!;
+    c += y * taps[row + j + 1]!;
+    d += y * taps[next + j + 1]!;
+  }
+  return (a + c) * (1 - between) + (b + d) * between;
+}
+
 export class Resampler {
   /** The filter's delay in seconds: 1.3 ms between 24 kHz and anything above it. */
   readonly latency: number;
@@ -143,7 +183,7 @@ export class Resampler {
     // Two spare samples cover the place drift may add at either end.
     const room = Math.ceil((input.length * this.#denominator * 1.01) / this.#numerator) + 2;
     const out = this.#scratch.take(room);
-    const made = this.#wanted === 0 && this.#drift === 0 ? this.#runSteady(out) : this.#runDrifting(out);
+    const made = this.#run(out);
     this.#discard();
     return this.#scratch.take(made);
   }
@@ -173,92 +213,63 @@ export class Resampler {
     this.#have += input.length;
   }
 
-  #runSteady(out: Float32Array): number {
-    const wholeStep = Math.floor(this.#numerator / this.#denominator);
-    const remainderStep = this.#numerator % this.#denominator;
-    let made = 0;
-    for (;;) {
-      const sample = this.#sampleHere();
-      if (sample === undefined) return made;
-      out[made++] = sample;
-      this.#at += wholeStep;
-      this.#remainder += remainderStep;
-      if (this.#remainder >= this.#denominator) {
-        this.#remainder -= this.#denominator;
-        this.#at++;
-      }
-    }
-  }
-
-  #runDrifting(out: Float32Array): number {
-    const wholeStep = Math.floor(this.#numerator / this.#denominator);
-    const remainderStep = this.#numerator % this.#denominator;
-    const step = this.#numerator / this.#denominator;
-    const approach = 1 / (DRIFT_SECONDS * this.#toRate);
-    let made = 0;
-    for (;;) {
-      const sample = this.#sampleHere();
-      if (sample === undefined) break;
-      out[made++] = sample;
-      this.#at += wholeStep;
-      this.#remainder += remainderStep;
-      if (this.#remainder >= this.#denominator) {
-        this.#remainder -= this.#denominator;
-        this.#at++;
-      }
-      this.#drift += (this.#wanted - this.#drift) * approach;
-      this.#slip += this.#drift * step;
-      if (this.#slip >= 1) {
-        this.#slip -= 1;
-        this.#at++;
-      } else if (this.#slip < 0) {
-        this.#slip += 1;
-        this.#at--;
-      }
-    }
-    if (Math.abs(this.#drift - this.#wanted) < 1e-10) this.#drift = this.#wanted;
-    return made;
-  }
-
-  /** The output sample at the current place; undefined when the input it needs has not come. */
-  #sampleHere(): number | undefined {
+  /** Writes every output sample whose input has come; returns how many. */
+  #run(out: Float32Array): number {
     const { phases, half, taps } = this.#table;
-    let at = this.#at;
-    let grid = this.#remainder * (phases / this.#denominator) + this.#slip * phases;
-    if (grid >= phases) {
-      grid -= phases;
-      at++;
-    }
-    if (at >= this.#have) return undefined;
-    const buffer = this.#buffer;
     const length = 2 * half;
-    const phase = Math.floor(grid);
-    const between = grid - phase;
-    const row = phase * length;
-    const start = at - length + 1;
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    if (between === 0) {
-      for (let j = 0; j < length; j += 4) {
-        a += buffer[start + j]! * taps[row + j]!;
-        b += buffer[start + j + 1]! * taps[row + j + 1]!;
-        c += buffer[start + j + 2]! * taps[row + j + 2]!;
-        d += buffer[start + j + 3]! * taps[row + j + 3]!;
+    const denominator = this.#denominator;
+    const wholeStep = Math.floor(this.#numerator / denominator);
+    const remainderStep = this.#numerator % denominator;
+    const step = this.#numerator / denominator;
+    const phasesPerRemainder = phases / denominator;
+    const approach = 1 / (DRIFT_SECONDS * this.#toRate);
+    const wanted = this.#wanted;
+    const drifting = wanted !== 0 || this.#drift !== 0;
+    const buffer = this.#buffer;
+    const have = this.#have;
+    // Locals: fields would be read and written back at every sample.
+    let at = this.#at;
+    let remainder = this.#remainder;
+    let slip = this.#slip;
+    let drift = this.#drift;
+    let made = 0;
+    for (;;) {
+      let newest = at;
+      let place = remainder * phasesPerRemainder + slip * phases;
+      if (place >= phases) {
+        place -= phases;
+        newest++;
       }
-      return a + b + (c + d);
+      if (newest >= have) break;
+      const phase = Math.floor(place);
+      const between = place - phase;
+      const start = newest - length + 1;
+      out[made++] =
+        between === 0
+          ? dot(buffer, start, taps, phase * length, length)
+          : dotBetween(buffer, start, taps, phase * length, length, between);
+      at += wholeStep;
+      remainder += remainderStep;
+      if (remainder >= denominator) {
+        remainder -= denominator;
+        at++;
+      }
+      if (!drifting) continue;
+      drift += (wanted - drift) * approach;
+      slip += drift * step;
+      if (slip >= 1) {
+        slip -= 1;
+        at++;
+      } else if (slip < 0) {
+        slip += 1;
+        at--;
+      }
     }
-    const next = row + length;
-    for (let j = 0; j < length; j += 2) {
-      const x = buffer[start + j]!;
-      const y = buffer[start + j + 1]!;
-      a += x * taps[row + j]!;
-      b += x * taps[next + j]!;
-      c += y * taps[row + j + 1]!;
-      d += y * taps[next + j + 1]!;
-    }
-    return (a + c) * (1 - between) + (b + d) * between;
+    this.#at = at;
+    this.#remainder = remainder;
+    this.#slip = slip;
+    this.#drift = Math.abs(drift - wanted) < 1e-10 ? wanted : drift;
+    return made;
   }
 
   /** Lets go of input no later output needs; one sample more is kept for drift stepping back. */

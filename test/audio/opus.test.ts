@@ -10,6 +10,7 @@ import {
 } from 'libopus-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  type AudioEncoder,
   createAudioDecoder,
   createAudioEncoder,
   FRAME_SAMPLES,
@@ -38,6 +39,8 @@ describe('Opus', () => {
     );
     return harmonics[0]!.map((_, i) => harmonics.reduce((sum, harmonic) => sum + harmonic[i]!, 0));
   };
+  /** Codecs opened in one go are made in the next turn of the event loop. */
+  const ready = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const testEncoder = (options: EncoderOptions = {}): Promise<OpusEncoderHandle> =>
     createEncoder({
       sampleRate: 24_000,
@@ -139,10 +142,29 @@ describe('Opus', () => {
       }
     });
 
+    it('gives its codec back once, however often it is disposed of', async () => {
+      const first = createAudioEncoder(FORMAT);
+      first.encode(vowel(FRAME_SAMPLES));
+      first.dispose();
+      first.dispose();
+      const [a, b, other] = [1, 2, 3].map(() => createAudioEncoder(FORMAT)) as [
+        AudioEncoder,
+        AudioEncoder,
+        AudioEncoder,
+      ];
+      await ready();
+      const frames = packets(voiced(4 * FRAME_SAMPLES), FRAME_SAMPLES);
+      const alone = frames.map((frame) => Uint8Array.from(a.encode(frame)));
+      const besideOther = frames.map((frame) => {
+        other.encode(noise(FRAME_SAMPLES));
+        return Uint8Array.from(b.encode(frame));
+      });
+      expect(besideOther).toEqual(alone);
+    });
+
     it('opens many streams in one go', async () => {
       const encoders = Array.from({ length: 64 }, () => createOpusEncoder('wasm'));
-      await Promise.resolve();
-      await new Promise((resolve) => setImmediate(resolve));
+      await ready();
       for (const encoder of encoders)
         expect(encoder.encode(voiced(FRAME_SAMPLES)).length).toBeGreaterThan(10);
       for (const encoder of encoders) encoder.dispose();

@@ -25,7 +25,7 @@ import { OpusPacketAssembler } from './packet';
 const PIECE_SAMPLES = 480;
 
 /** Handles ready beyond those already spoken for: enough for a codec opened and used in one go. */
-const SPARE = 4;
+const SPARE = 8;
 
 /**
  * Handles made ahead of need: the library makes them asynchronously (in a microtask, once loaded), while a

@@ -1,13 +1,12 @@
 /** One NPC of the understudy: a turn-taker, and what its speech sounds and looks like in each frame. */
 import { FRAME_SAMPLES } from '../audio/frame';
-import type { CharacterBrief, SeatEvent, SeatId, SeatOptions, SeatOutput } from '../duplex';
+import type { CharacterBrief, SeatId, SeatOptions, SeatOutput } from '../duplex';
 import { MOUTH_BYTES, type TurnState } from '../wire/messages';
 import type { SpeechSource } from './tts/synthesiser';
 import type { Heard } from './turns/heard';
 import { TurnTaker } from './turns/turn-taker';
 
 const BACKCHANNEL_GAIN = 0.7;
-const NO_EVENTS: readonly SeatEvent[] = [];
 
 export class Seat {
   readonly turns: TurnTaker;
@@ -24,15 +23,15 @@ export class Seat {
       mouth: null,
       turn: 'idle',
       heardSpeech: false,
-      events: NO_EVENTS,
+      events: [],
     };
   }
 
   /** Moves one frame. The output is the seat's own, valid until the next. */
   step(heard: Heard): SeatOutput {
     const { turns } = this;
-    turns.hear(heard);
     const out = this.#output;
+    out.events = turns.hear(heard);
     const { turn } = turns;
     const gain = turn.kind === 'backchannel' ? BACKCHANNEL_GAIN : 1;
     const words = 'speech' in turn ? turn.speech.render(this.#pcm, this.#mouth, gain) : undefined;
@@ -41,8 +40,6 @@ export class Seat {
     out.mouth = words === undefined ? null : this.#mouth;
     out.text = words ?? '';
     out.heardSpeech = heard.voiced;
-    const events = turns.spoken(heard);
-    out.events = events.length === 0 ? NO_EVENTS : events;
     return out;
   }
 }

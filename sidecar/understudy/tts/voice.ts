@@ -4,8 +4,6 @@ import { FLITE_RATE, type FliteSettings } from './flite';
 
 export type TtsVoice = DuplexVoice['understudy'];
 
-/** Median pitch of the one base voice whose pitch flite cannot set, measured. */
-const RMS_PITCH_HZ = 104;
 /** Resampling ratios keep to this grid, which keeps filters small and shared; 3 cents at most. */
 const RATE_GRID_HZ = 25;
 
@@ -19,17 +17,14 @@ export interface VoicePlan {
 
 /**
  * Pitch and formants are shifted together by playing the sound at another rate, 2^(semitones/12); the speech is
- * stretched by as much beforehand, so that its tempo stays. `rms` reaches its `pitch_hz` in the same way.
+ * stretched by as much beforehand, so that its tempo stays. That is the only way to pitch `rms`.
  */
 export function planVoice(voice: TtsVoice): VoicePlan {
-  const byRate = voice.base === 'rms' && voice.pitch_hz !== undefined ? voice.pitch_hz / RMS_PITCH_HZ : 1;
-  const shift = 2 ** ((voice.shift_semitones ?? 0) / 12) * byRate;
+  const shift = 2 ** ((voice.shift_semitones ?? 0) / 12);
   const playedRate = Math.round((FLITE_RATE * shift) / RATE_GRID_HZ) * RATE_GRID_HZ;
   const flite: FliteSettings = { base: voice.base, stretch: playedRate / FLITE_RATE / (voice.rate ?? 1) };
-  if (voice.base !== 'rms') {
-    if (voice.pitch_hz !== undefined) flite.pitchHz = voice.pitch_hz;
-    if (voice.pitch_range_hz !== undefined) flite.rangeHz = voice.pitch_range_hz;
-  }
+  if (voice.pitch_hz !== undefined) flite.pitchHz = voice.pitch_hz;
+  if (voice.pitch_range_hz !== undefined) flite.rangeHz = voice.pitch_range_hz;
   return { flite, playedRate, gain: voice.gain ?? 1 };
 }
 

@@ -1,6 +1,6 @@
 /**
  * When an NPC speaks and when it gives way: what is heard, frame by frame, decides who has the floor. Knows neither
- * clocks nor samples; the speech it starts is rendered by whoever owns it.
+ * clocks nor samples; the speech it starts is rendered by its owner.
  */
 import { FRAME_MS } from '../../audio/frame';
 import type { CharacterBrief, SeatEvent, SeatOptions } from '../../duplex';
@@ -23,6 +23,7 @@ const BEFORE_RESUMING_MS = 260;
 const MOST_UNSURE_FRAMES = 2;
 /** Idle lines come this much sooner or later than said. */
 const IDLE_JITTER = 0.2;
+const NO_EVENTS: readonly SeatEvent[] = [];
 
 export class TurnTaker {
   turn: Turn = { kind: 'open' };
@@ -32,7 +33,7 @@ export class TurnTaker {
   readonly #repertoire: Repertoire;
   readonly #backchannel: BackchannelTimer;
   #agenda: Item[] = [];
-  #events: SeatEvent[] = [];
+  #events: readonly SeatEvent[] = NO_EVENTS;
   #held = false;
   #interrupted = false;
   #playerTalks = false;
@@ -60,22 +61,19 @@ export class TurnTaker {
     return first?.line.utterance(first.from, URGENCY.now);
   }
 
-  /** Decides on one frame. The speech in `turn`, if any, is then to be rendered and `spoken` called. */
-  hear(heard: Heard): void {
+  /**
+   * Decides on one frame; the speech in `turn`, if any, is then to be rendered. A line that ended in the last
+   * frame stops in this one, the first without its sound.
+   * @returns the frame's events
+   */
+  hear(heard: Heard): readonly SeatEvent[] {
+    this.#events = NO_EVENTS;
+    this.#noticeEnd(heard);
     this.#followPlayer(heard);
     if (this.#interrupted) this.#obey();
     else if (this.turn.kind === 'speaking') this.#listenWhileSpeaking(this.turn, heard);
     else this.#waitForFloor(heard);
-  }
-
-  /** Notices what ended in the frame that was rendered. Returns the frame's events. */
-  spoken(heard: Heard): SeatEvent[] {
-    const { turn } = this;
-    if (turn.kind === 'backchannel' && turn.speech.over) this.turn = { kind: 'listening', cut: turn.cut };
-    else if (turn.kind === 'speaking' && turn.speech.over) this.#lineEnded(turn, heard);
-    const events = this.#events;
-    this.#events = [];
-    return events;
+    return this.#events;
   }
 
   say(text: string, when: 'queue' | 'now'): void {
@@ -137,10 +135,21 @@ export class TurnTaker {
     if ('speech' in this.turn) this.turn.speech.line.drop();
   }
 
+  #tell(event: SeatEvent): void {
+    this.#events = [...this.#events, event];
+  }
+
+  #noticeEnd(heard: Heard): void {
+    const { turn } = this;
+    if (!('speech' in turn) || !turn.speech.over) return;
+    if (turn.kind === 'speaking') this.#lineEnded(turn, heard);
+    else this.turn = { kind: 'listening', cut: turn.cut };
+  }
+
   #followPlayer(heard: Heard): void {
     if (heard.started) {
       this.#playerTalks = true;
-      this.#events.push({ kind: 'player_started' });
+      this.#tell({ kind: 'player_started' });
     }
     if (heard.speaking) this.#restartIdle();
     else if (this.#playerTalks) this.#playerStopped(heard);
@@ -148,7 +157,7 @@ export class TurnTaker {
 
   #playerStopped(heard: Heard): void {
     this.#playerTalks = false;
-    this.#events.push({ kind: 'player_stopped', ms: Math.round(heard.speechMs) });
+    this.#tell({ kind: 'player_stopped', ms: Math.round(heard.speechMs) });
   }
 
   /** Stops at once, as the game said. */
@@ -172,6 +181,7 @@ export class TurnTaker {
     turn.endedBy = 'player';
     if (overlap === 'finish_word') turn.speech.endAfterWord();
     else turn.speech.endAfterClause();
+    this.#noticeEnd(heard);
   }
 
   #waitForFloor(heard: Heard): void {
@@ -235,7 +245,7 @@ export class TurnTaker {
     const line = this.#repertoire.take('backchannels');
     if (!line?.isReady(0)) return;
     this.turn = { kind: 'backchannel', cut: turn.cut, speech: new Speech(line) };
-    this.#events.push({ kind: 'npc_backchannelled', text: line.text });
+    this.#tell({ kind: 'npc_backchannelled', text: line.text });
   }
 
   #waitIdly(heard: Heard): void {
@@ -274,7 +284,7 @@ export class TurnTaker {
       armed: isQuiet(heard),
       endedBy: undefined,
     };
-    this.#events.push({ kind: 'npc_started', text: line.text });
+    this.#tell({ kind: 'npc_started', text: line.text });
     this.#repertoire.prepare('replies');
     this.#repertoire.prepare('interrupted');
   }
@@ -283,16 +293,16 @@ export class TurnTaker {
   #cut(by: EndedBy | undefined): void {
     if (!('speech' in this.turn)) return;
     const { kind, speech } = this.turn;
-    this.#events.push({ kind: 'npc_interrupted', flush: true });
-    if (kind === 'speaking') this.#events.push({ kind: 'npc_stopped', ms: speech.ms });
+    this.#tell({ kind: 'npc_interrupted', flush: true });
+    if (kind === 'speaking') this.#tell({ kind: 'npc_stopped', ms: speech.ms });
     this.#lineWasCut(speech, by);
   }
 
   #lineEnded({ speech, endedBy }: Turn & { kind: 'speaking' }, heard: Heard): void {
     this.#restartIdle();
     const cutShort = endedBy !== undefined && speech.resumesAt < speech.line.length;
-    if (cutShort && endedBy === 'player') this.#events.push({ kind: 'npc_interrupted', flush: false });
-    this.#events.push({ kind: 'npc_stopped', ms: speech.ms });
+    if (cutShort && endedBy === 'player') this.#tell({ kind: 'npc_interrupted', flush: false });
+    this.#tell({ kind: 'npc_stopped', ms: speech.ms });
     if (cutShort) return this.#lineWasCut(speech, endedBy);
     speech.line.drop();
     this.turn = heard.speaking ? { kind: 'listening', cut: undefined } : { kind: 'open' };

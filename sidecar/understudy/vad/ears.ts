@@ -83,7 +83,9 @@ export class Ears {
     this.#steps++;
     this.#byEar.clear();
     this.#stepTracks.length = 0;
-    for (const input of inputs) this.#group(input);
+    // Those who listen already decide whose memory an ear goes on with.
+    for (const input of inputs) if (this.#bySeat.has(input.seat)) this.#group(input);
+    for (const input of inputs) if (!this.#bySeat.has(input.seat)) this.#group(input);
     this.#collect();
     const rows = this.#fill(inputs);
     const known = rows === 0 || (await this.#ask(rows));

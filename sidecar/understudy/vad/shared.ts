@@ -4,6 +4,7 @@ import { FRAME_SAMPLES, SAMPLE_RATE } from '../../audio/frame';
 export const VAD_RATE = 16_000;
 /** New samples in one Silero window; it looks back 64 more. */
 export const WINDOW_SAMPLES = 512;
+export const WINDOW_MS = (1000 * WINDOW_SAMPLES) / VAD_RATE;
 /** Windows that may end within one frame: 80 ms is 2.5 windows, and the half is judged ahead of time. */
 export const MAX_WINDOWS = 4;
 /** Energies are over 5 ms. */

@@ -11,7 +11,7 @@ import {
   type VadBuffers,
 } from './shared';
 import { INPUT_SAMPLES, Silero } from './silero';
-import { blockEnergies, Track } from './track';
+import { Track } from './track';
 
 const port = parentPort!;
 const { buffers, model } = workerData as { buffers: VadBuffers; model: string };
@@ -73,7 +73,7 @@ async function frame(count: number): Promise<void> {
     const pcm = heard.subarray(row * FRAME_SAMPLES, (row + 1) * FRAME_SAMPLES);
     rows[row]!.hear(pcm);
     reports[row * REPORT_FLOATS] = 0;
-    blockEnergies(pcm, reports, row * REPORT_FLOATS + 1 + 2 * MAX_WINDOWS);
+    rows[row]!.energies(pcm, reports, row * REPORT_FLOATS + 1 + 2 * MAX_WINDOWS);
   }
   while (choose((track) => track.hasWindow)) await judge(false);
   if (choose((track) => track.hasPartial)) await judge(true);

@@ -1,0 +1,269 @@
+/**
+ * Imports a checkpoint: reads it lazily, rounds it to a tier on all cores, and writes the model's graphs. What is
+ * written appears in one rename; an import that is killed leaves a folder that nothing reads and the next one removes.
+ */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { NpcVoiceError } from '../../errors';
+import { version } from '../../paths';
+import type { LmHints, MimiHints } from '../checkpoint';
+import {
+  buildDepth,
+  buildMimiDecoder,
+  buildMimiEncoder,
+  buildTemporal,
+  storagePlan,
+  type Provider,
+  type Tier,
+} from '../graphs';
+import { weightBytes, writeModel, type GraphBuilder } from '../onnx';
+import { Tokenizer } from '../tokenizer';
+import { MANIFEST_FILE, MANIFEST_FORMAT, MODEL_ID, type ModelManifest } from './manifest';
+import { jobRunner, type JobRunner } from './pool';
+import { readCheckpoint, readVoices, type Checkpoint, type CheckpointFiles } from './source';
+import { CheckpointWeights } from './weights';
+
+export { MANIFEST_FILE, MODEL_ID, readManifest, type ModelManifest } from './manifest';
+export { defaultThreads, jobRunner, type JobRunner } from './pool';
+export { findCheckpoint, readCheckpoint, type Checkpoint, type CheckpointFiles } from './source';
+export { CheckpointWeights } from './weights';
+
+/** The graphs of a model folder; each is `<name>.onnx` with its weights in `<name>.onnx.data`. */
+export const GRAPHS = ['mimi-encoder', 'mimi-decoder', 'depth', 'temporal'] as const;
+export type GraphName = (typeof GRAPHS)[number];
+export const TOKENIZER_FILE = 'tokenizer.model';
+export const VOICES_FOLDER = 'voices';
+
+export interface ImportProgress {
+  step: GraphName | 'hashes';
+  /** Bytes of weights written so far, and in all. */
+  written: number;
+  total: number;
+}
+
+export interface ImportOptions {
+  files: CheckpointFiles;
+  /** Folder that holds the models, one folder each. */
+  models: string;
+  id: string;
+  name: string;
+  tier: Tier;
+  provider: Provider;
+  /** Where the checkpoint is from, for the manifest. */
+  origin: Pick<ModelManifest['source'], 'from' | 'revision' | 'licence'>;
+  /** SHA-256 of source files that are known already, by path. */
+  sourceHashes?: ReadonlyMap<string, string>;
+  hints?: { lm?: LmHints; mimi?: MimiHints };
+  /** Worker threads; 0 works on this thread. Default: one for each core, 8 at most. */
+  threads?: number;
+  progress?: (progress: ImportProgress) => void;
+}
+
+/**
+ * Imports a checkpoint as the model `id`, replacing one of that name.
+ * @throws NpcVoiceError `model_invalid` when the checkpoint cannot be used, `io` when the disk is full or fails
+ */
+export async function importModel(options: ImportOptions): Promise<ModelManifest> {
+  const { files, models, id } = options;
+  if (!MODEL_ID.test(id))
+    throw new NpcVoiceError('bad_field', `“${id}” cannot name a model.`, {
+      hint: 'Use small letters, digits, - and _.',
+    });
+  const checkpoint = readCheckpoint(files, options.hints);
+  if (files.tokenizer) checkTokenizer(files.tokenizer, checkpoint.lm.textCard);
+  const voices = readVoices(files.voices, checkpoint.lm.dim);
+
+  mkdirSync(models, { recursive: true });
+  sweepLeftovers(models);
+  const folder = path.join(models, `.import-${id}-${process.pid}`);
+  mkdirSync(folder);
+  const runner = jobRunner(options.threads);
+  try {
+    const manifest = await writeFolder(folder, options, checkpoint, voices, runner);
+    replaceFolder(path.join(models, id), folder);
+    return manifest;
+  } catch (error) {
+    throw diskFull(error, models);
+  } finally {
+    await runner.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeFolder(
+  folder: string,
+  options: ImportOptions,
+  checkpoint: Checkpoint,
+  voices: ReadonlyMap<string, Uint8Array>,
+  runner: JobRunner,
+): Promise<ModelManifest> {
+  const weights = new CheckpointWeights(checkpoint.tensors, runner);
+  const graphs = buildGraphs(checkpoint, weights, options);
+  const total = Object.values(graphs).reduce((sum, graph) => sum + weightBytes(graph), 0);
+  await checkSpace(options.models, total);
+
+  // Weights that are not rounded to blocks are transposed whole on this thread: reading ahead of that would only
+  // pile them up.
+  const ahead = options.tier === 'f16' || options.tier === 'f32' ? 1 : runner.width + 1;
+  let before = 0;
+  for (const name of GRAPHS) {
+    const graph = graphs[name];
+    await writeModel(graph, path.join(folder, `${name}.onnx`), {
+      ahead,
+      progress: (written) => options.progress?.({ step: name, written: before + written, total }),
+    });
+    before += weightBytes(graph);
+  }
+  const unused = weights.unread();
+  if (unused.length > 0)
+    throw new NpcVoiceError('internal', `No graph uses the tensors ${unused.slice(0, 5).join(', ')}.`);
+
+  if (options.files.tokenizer) copyFileSync(options.files.tokenizer, path.join(folder, TOKENIZER_FILE));
+  if (voices.size > 0) mkdirSync(path.join(folder, VOICES_FOLDER));
+  for (const [name, bytes] of voices) writeFileSync(path.join(folder, VOICES_FOLDER, name), bytes);
+
+  options.progress?.({ step: 'hashes', written: total, total });
+  const manifest: ModelManifest = {
+    format: MANIFEST_FORMAT,
+    id: options.id,
+    name: options.name,
+    form: checkpoint.lm.depthStepsStored === 16 ? 'personaplex' : 'moshi',
+    tier: options.tier,
+    provider: options.provider,
+    imported: new Date().toISOString(),
+    version,
+    source: { ...options.origin, files: sourceFiles(options) },
+    lm: checkpoint.lm,
+    mimi: mimiConfig(checkpoint),
+    files: await hashFolder(folder, runner),
+    voices: [...voices.keys()].map((name) => name.replace(/\.pt$/, '')).sort(),
+    cosines: Object.fromEntries(
+      [...weights.cosines()].map(([name, cosine]) => [name, Math.round(cosine * 1e7) / 1e7]),
+    ),
+    dropped: checkpoint.dropped.map(({ name, rows, reason }) =>
+      rows ? { name, rows: [rows[0], rows[1]], reason } : { name, reason },
+    ),
+  };
+  writeFileSync(path.join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 1)}\n`, { flush: true });
+  return manifest;
+}
+
+function buildGraphs(
+  { lm, mimi }: Checkpoint,
+  weights: CheckpointWeights,
+  { tier, provider }: ImportOptions,
+): Record<GraphName, GraphBuilder> {
+  const plan = storagePlan(tier, provider);
+  return {
+    'mimi-encoder': buildMimiEncoder(mimi, weights),
+    'mimi-decoder': buildMimiDecoder(mimi, weights),
+    depth: buildDepth(lm, weights, plan),
+    temporal: buildTemporal(lm, weights, plan),
+  };
+}
+
+function mimiConfig({ mimi }: Checkpoint): ModelManifest['mimi'] {
+  const { dim, ratios, layers, heads, context, maxPeriod, bins, codeDim } = mimi;
+  return { dim, ratios: [...ratios], layers, heads, context, maxPeriod, bins, codeDim };
+}
+
+function checkTokenizer(file: string, textCard: number): void {
+  const { size } = Tokenizer.open(file);
+  if (size !== textCard)
+    throw new NpcVoiceError(
+      'model_invalid',
+      `The tokenizer has ${size} pieces; the model speaks ${textCard}.`,
+      {
+        hint: 'Use the tokenizer that was published with the checkpoint.',
+      },
+    );
+}
+
+const sourceFiles = ({ files, sourceHashes }: ImportOptions): ModelManifest['source']['files'] =>
+  [files.languageModel, files.codec, files.tokenizer, files.voices]
+    .filter((file): file is string => file !== undefined && statSync(file).isFile())
+    .map((file) => {
+      const sha256 = sourceHashes?.get(file);
+      return { name: path.basename(file), size: statSync(file).size, ...(sha256 ? { sha256 } : {}) };
+    });
+
+/** Every file below the folder with its size and SHA-256, in the order of their names. */
+async function hashFolder(folder: string, runner: JobRunner): Promise<ModelManifest['files']> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => statSync(path.join(folder, name)).isFile())
+    .sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const file = path.join(folder, name);
+      const result = await runner.run({ kind: 'hash', file });
+      if (result.form !== 'hash') throw new TypeError(`${name} came as ${result.form}`);
+      return { name: name.split(path.sep).join('/'), size: statSync(file).size, sha256: result.sha256 };
+    }),
+  );
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** @throws NpcVoiceError `io` when the folder's disk has less room than `bytes` */
+export async function checkSpace(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free < bytes)
+    throw new NpcVoiceError(
+      'io',
+      `This needs ${gigabytes(bytes)} in ${folder}, but only ${gigabytes(free)} are free.`,
+      {
+        hint: 'Make room, or set NPC_VOICE_MODELS to a folder on a larger disk.',
+      },
+    );
+}
+
+/** The same failure, said plainly when the disk was full. */
+export function diskFull(error: unknown, folder: string): unknown {
+  const code = (error as NodeJS.ErrnoException)?.code;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new NpcVoiceError('io', `The disk of ${folder} is full.`, {
+    hint: 'Make room and run the same command again.',
+    cause: error,
+  });
+}
+
+/** Puts `fresh` in the place of `target`. At no moment is there a half-written folder under that name. */
+function replaceFolder(target: string, fresh: string): void {
+  const old = path.join(path.dirname(target), `.old-${path.basename(target)}-${process.pid}`);
+  const had = existsSync(target);
+  if (had) renameSync(target, old);
+  renameSync(fresh, target);
+  if (had) rmSync(old, { recursive: true, force: true });
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
+
+/** Removes what killed imports left behind; a model that was set aside but never replaced is put back. */
+export function sweepLeftovers(models: string): void {
+  for (const name of readdirSync(models)) {
+    const match = /^\.(import|old)-([a-z0-9_-]+)-(\d+)$/.exec(name);
+    if (!match || isAlive(Number(match[3]))) continue;
+    const at = path.join(models, name);
+    const model = path.join(models, match[2]!);
+    if (match[1] === 'old' && !existsSync(model)) renameSync(at, model);
+    else rmSync(at, { recursive: true, force: true });
+  }
+}

@@ -138,15 +138,22 @@ function downmix(channels: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * Writes mono samples as a WAV file.
- * @param samples -1..1; s16 clips beyond that
+ * Writes a WAV file.
+ * @param samples -1..1, mono or one array a channel, all of one length; s16 clips beyond that
  * @param rate Hz
  * @param form sample form, default s16
  */
-export function writeWav(samples: Float32Array, rate: number, form: 's16' | 'f32' = 's16'): Uint8Array {
+export function writeWav(
+  samples: Float32Array | readonly Float32Array[],
+  rate: number,
+  form: 's16' | 'f32' = 's16',
+): Uint8Array {
+  const channels = samples instanceof Float32Array ? [samples] : samples;
+  const count = channels[0]?.length ?? 0;
   const float = form === 'f32';
   const sampleBytes = float ? 4 : 2;
-  const dataBytes = samples.length * sampleBytes;
+  const blockBytes = sampleBytes * channels.length;
+  const dataBytes = count * blockBytes;
   // Formats other than PCM carry an extension size and a fact chunk.
   const headerBytes = float ? 58 : 44;
   const bytes = new Uint8Array(headerBytes + dataBytes);
@@ -159,19 +166,24 @@ export function writeWav(samples: Float32Array, rate: number, form: 's16' | 'f32
   put(8, 'WAVEfmt ');
   view.setUint32(16, float ? 18 : 16, true);
   view.setUint16(20, float ? FORMAT_FLOAT : FORMAT_PCM, true);
-  view.setUint16(22, 1, true);
+  view.setUint16(22, channels.length, true);
   view.setUint32(24, rate, true);
-  view.setUint32(28, rate * sampleBytes, true);
-  view.setUint16(32, sampleBytes, true);
+  view.setUint32(28, rate * blockBytes, true);
+  view.setUint16(32, blockBytes, true);
   view.setUint16(34, sampleBytes * 8, true);
   if (float) {
     put(38, 'fact');
     view.setUint32(42, 4, true);
-    view.setUint32(46, samples.length, true);
+    view.setUint32(46, count, true);
   }
   put(headerBytes - 8, 'data');
   view.setUint32(headerBytes - 4, dataBytes, true);
-  if (float) samples.forEach((x, i) => view.setFloat32(headerBytes + 4 * i, x, true));
-  else samples.forEach((x, i) => view.setInt16(headerBytes + 2 * i, toInt16(x), true));
+  channels.forEach((channel, c) => {
+    for (let i = 0; i < count; i++) {
+      const at = headerBytes + i * blockBytes + c * sampleBytes;
+      if (float) view.setFloat32(at, channel[i]!, true);
+      else view.setInt16(at, toInt16(channel[i]!), true);
+    }
+  });
   return bytes;
 }

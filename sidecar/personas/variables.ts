@@ -7,7 +7,7 @@ import { VARIABLE_PATTERN } from './schema';
 
 export interface VariableUse {
   name: string;
-  /** Occurrences of the same name before this one in the text. */
+  /** Times `{name}` stands before this one in the text, as an escaped one or as a variable. */
   nth: number;
 }
 export interface VariableScan {
@@ -22,17 +22,12 @@ const TOKEN = /\{\{|\}\}|\{([^{}]*)\}|\{/g;
 export function scanVariables(text: string): VariableScan {
   const uses: VariableUse[] = [];
   const stray: string[] = [];
-  const seen = new Map<string, number>();
   for (const match of text.matchAll(TOKEN)) {
     if (match[0] === '{{' || match[0] === '}}') continue;
     const name = match[1];
     if (name === undefined || !VARIABLE_PATTERN.test(name))
       stray.push(text.slice(match.index, match.index + 20));
-    else {
-      const nth = seen.get(name) ?? 0;
-      seen.set(name, nth + 1);
-      uses.push({ name, nth });
-    }
+    else uses.push({ name, nth: text.slice(0, match.index).split(match[0]).length - 1 });
   }
   return { uses, stray };
 }

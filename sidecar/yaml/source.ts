@@ -96,12 +96,12 @@ export class YamlSource {
   /** Where the value at `path` stands; where there is none, its nearest ancestor. */
   valueRange(path: Path): Range {
     const { value, key, exact } = this.find(path);
-    return (exact ? (rangeOf(value) ?? rangeOf(key)) : (rangeOf(key) ?? firstOf(value))) ?? [0, 0];
+    return this.trimmed(exact ? (rangeOf(value) ?? rangeOf(key)) : (rangeOf(key) ?? firstOf(value)));
   }
   /** Where the key at `path` stands; for items of a list, the item. */
   keyRange(path: Path): Range {
     const { key, value, exact } = this.find(path);
-    return (exact ? (rangeOf(key) ?? rangeOf(value)) : (rangeOf(key) ?? firstOf(value))) ?? [0, 0];
+    return this.trimmed(exact ? (rangeOf(key) ?? rangeOf(value)) : (rangeOf(key) ?? firstOf(value)));
   }
   /** The range of the `nth` (from 0) occurrence of `needle` as written in the scalar at `path`; else the scalar's. */
   withinRange(path: Path, needle: string, nth: number): Range {
@@ -114,6 +114,12 @@ export class YamlSource {
     return [at, at + needle.length];
   }
 
+  /** A block reaches to where the next one begins; what is shown of it ends with its last letter. */
+  private trimmed([from, end]: Range = [0, 0]): Range {
+    let to = end;
+    while (to > from && /\s/.test(this.text[to - 1]!)) to--;
+    return [from, to];
+  }
   private lineColumn(offset: number): { line: number; column: number } {
     let low = 0;
     let high = this.lineStarts.length - 1;

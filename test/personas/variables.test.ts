@@ -38,12 +38,12 @@ describe('filling in', () => {
   });
 });
 
-test('uses of one name are counted; braces that begin no variable are stray', () => {
-  expect(scanVariables('{a} {b} {a} {{a}} {A} {a b} {')).toEqual({
+test('a use says how often its like stands before it; braces that begin no variable are stray', () => {
+  expect(scanVariables('{a} {b} {{a}} {a} {A} {a b} {')).toEqual({
     uses: [
       { name: 'a', nth: 0 },
       { name: 'b', nth: 0 },
-      { name: 'a', nth: 1 },
+      { name: 'a', nth: 2 },
     ],
     stray: ['{A} {a b} {', '{a b} {', '{'],
   });

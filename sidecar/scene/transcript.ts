@@ -6,6 +6,7 @@
  */
 import { FRAME_MS, FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE } from '../audio/frame';
 import type { TranscriptLine } from '../wire/messages';
+import { cueWords } from './cues';
 
 /** A client that has never acknowledged anything is taken to have heard all it was sent, this many frames on. */
 export const SILENT_CLIENT_FRAMES = Math.ceil(2 * FRAME_RATE);
@@ -161,7 +162,7 @@ export class Transcript {
     const end = line.end! * FRAME_SAMPLES;
     const heardTo = this.#acknowledges ? Math.min(line.played, end) : end;
     const heard: string[] = [];
-    let cut = line.broken || line.words.length < words(line.text).length;
+    let cut = line.broken || !isComplete(line);
     line.words.forEach((word, i) => {
       const ends = line.words[i + 1]?.begins ?? (line.broken ? Infinity : end);
       if (word.audible && ends <= heardTo) heard.push(word.text);
@@ -188,6 +189,15 @@ export class Transcript {
     }
     this.#emit(line);
   }
+}
+
+/**
+ * Whether the line came to its announced end. Its last word tells, not their number: a line that is taken up again
+ * where it was cut begins in its middle.
+ */
+function isComplete({ text, words: said }: OpenLine): boolean {
+  const announced = cueWords(text).at(-1);
+  return announced === undefined || announced === cueWords(said.at(-1)?.text ?? '').at(-1);
 }
 
 const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== '');

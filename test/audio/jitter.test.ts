@@ -110,6 +110,9 @@ describe('the queue of the microphone that drives the tick', () => {
   });
 });
 
+/** What every simulated microphone hears: a minute of 500 Hz. */
+const tone = sine(500, 24_000, 61 * 24_000);
+
 /** A microphone of its own clock beside a tick of 80 ms, on a simulated clock. */
 function simulate(o: {
   ppm: number;
@@ -117,17 +120,13 @@ function simulate(o: {
   packetMs?: number;
   /** Lateness of packet k, ms. */
   jitter?: (k: number) => number;
-  /** Offset of the first packet, ms. */
-  offset?: number;
-  hz?: number;
 }) {
-  const { ppm, seconds, packetMs = 20, jitter = () => 0, offset = 3, hz = 500 } = o;
+  const { ppm, seconds, packetMs = 20, jitter = () => 0 } = o;
   let now = 0;
   const buffer = new JitterBuffer({ steered: true, now: () => now });
-  const rate = 24_000;
-  const length = (packetMs * rate) / 1000;
-  const source = packets(sine(hz, rate, seconds * rate * 1.01), length);
-  const arrival = (k: number): number => offset + ((k + 1) * packetMs) / (1 + ppm * 1e-6) + jitter(k);
+  const source = packets(tone, packetMs * 24);
+  // 3 ms after the tick's grid.
+  const arrival = (k: number): number => 3 + ((k + 1) * packetMs) / (1 + ppm * 1e-6) + jitter(k);
   const out: Float32Array[] = [];
   const drift: number[] = [];
   const waiting: number[] = [];

@@ -6,6 +6,7 @@ import { registerDoctorCommand } from './doctor';
 import { registerInitCommand } from './init';
 import { registerPersonaCommands } from './persona';
 import { registerServeCommand } from './serve';
+import { registerTalkCommand } from './talk';
 
 const program = new Command('npc-voice')
   .description('Game characters that talk: a local sidecar that gives NPCs a full-duplex voice.')
@@ -25,5 +26,6 @@ registerServeCommand(program);
 registerDoctorCommand(program);
 registerInitCommand(program);
 registerPersonaCommands(program);
+registerTalkCommand(program);
 
 await program.parseAsync();

@@ -13,19 +13,16 @@ import type { ServerLimits } from './limits';
 import type { Log } from './log';
 import type { Metrics } from './metrics';
 import { Bucket } from './rate';
-import { handle } from './requests';
+import { handle, type ModelState } from './requests';
 import type { PersonaLibrary } from '../personas';
 import { Session, type CreateScene, type Outbox } from './session';
 import type { WatchHub } from './watch';
-import type { DuplexModelInfo } from '../duplex';
 
 /** What all connections share. */
 export interface Services {
   version: string;
   library: PersonaLibrary;
-  model: DuplexModelInfo;
-  /** Rejects with NpcVoiceError `model_unavailable` when the duplex model did not start. */
-  ready: Promise<void>;
+  model: ModelState;
   createScene: CreateScene;
   newSessionId: () => string;
   isToken: (candidate: string) => boolean;
@@ -179,7 +176,7 @@ export class Connection implements Outbox {
     this.#lastHeard = performance.now();
     if (!isBinary) {
       this.send(
-        errorMessage(new NpcVoiceError('bad_message', 'messages are binary (MessagePack), not text')),
+        errorMessage(new NpcVoiceError('bad_message', 'Messages are binary (MessagePack), not text.')),
       );
       this.close(CLOSE.textMessage, 'messages are binary');
       return;
@@ -206,8 +203,8 @@ export class Connection implements Outbox {
     if (id !== undefined) {
       const { requestsPerSecond } = this.#services.limits;
       this.#answerError(
-        new NpcVoiceError('too_fast', `at most ${requestsPerSecond} requests a second are answered`, {
-          hint: 'wait a second, then send it again',
+        new NpcVoiceError('too_fast', `At most ${requestsPerSecond} requests a second are answered.`, {
+          hint: 'Wait a second, then send it again.',
         }),
         id,
       );
@@ -229,8 +226,8 @@ export class Connection implements Outbox {
     // Packets sent before word of a closed microphone came back are nobody's fault, so it is said once.
     if (this.#unknownMics.has(message.mic) || this.#unknownMics.size >= 64) return;
     this.#unknownMics.add(message.mic);
-    throw new NpcVoiceError('unknown_mic', `there is no microphone ${JSON.stringify(message.mic)}`, {
-      hint: 'open it with open_mic first; its packets are ignored until then',
+    throw new NpcVoiceError('unknown_mic', `There is no microphone ${JSON.stringify(message.mic)}.`, {
+      hint: 'Open it with open_mic first; its packets are ignored until then.',
     });
   }
 
@@ -243,7 +240,7 @@ export class Connection implements Outbox {
     if (this.#inFlight >= limits.inFlight) {
       const error = new NpcVoiceError(
         'too_many',
-        `at most ${limits.inFlight} requests may await their answer`,
+        `At most ${limits.inFlight} requests may await their answer.`,
       );
       this.#answerError(error, request.id);
       return;
@@ -271,8 +268,8 @@ export class Connection implements Outbox {
   #handle(request: Exclude<ClientRequest, Identify>): object | void | Promise<object | void> {
     const { session } = this;
     if (!session) throw notIdentified();
-    const { library, ready } = this.#services;
-    return handle(request, { session, library, ready });
+    const { library, model } = this.#services;
+    return handle(request, { session, library, model });
   }
 
   #answer(request: ClientRequest, result: object | void): void {
@@ -291,26 +288,31 @@ export class Connection implements Outbox {
 
   #identify({ id, v, client, token, codec, rate, ch }: Identify): ServerMessage {
     if (this.#state.name !== 'opening')
-      throw new NpcVoiceError('already_identified', 'this connection is identified');
+      throw new NpcVoiceError('already_identified', 'This connection is identified already.');
     if (v !== PROTOCOL_VERSION) {
       this.#closeAfterAnswer(CLOSE.version, `this sidecar speaks version ${PROTOCOL_VERSION}`);
-      throw new NpcVoiceError('version', `this sidecar speaks version ${PROTOCOL_VERSION}, the client ${v}`, {
-        hint: 'bring the plugin and the sidecar to the same release',
-      });
+      throw new NpcVoiceError(
+        'version',
+        `This sidecar speaks version ${PROTOCOL_VERSION}, the client ${v}.`,
+        {
+          hint: 'Bring the plugin and the sidecar to the same release.',
+        },
+      );
     }
     const isKnown = token === undefined ? this.#authorised : this.#services.isToken(token);
     if (!isKnown) {
       this.#closeAfterAnswer(CLOSE.unauthorized, 'the token is missing or wrong');
-      throw new NpcVoiceError('unauthorized', `the token is ${token === undefined ? 'missing' : 'wrong'}`, {
-        hint: 'the runtime file of the running sidecar has it; a sidecar started anew has a new one',
+      throw new NpcVoiceError('unauthorized', `The token is ${token === undefined ? 'missing' : 'wrong'}.`, {
+        hint: 'The runtime file of the running sidecar has it; a sidecar started anew has a new one.',
       });
     }
-    clearTimeout(this.#state.timeout);
-    const { createScene, hub, metrics, limits, log, model, library, newSessionId } = this.#services;
+    const { createScene, hub, metrics, log, library, newSessionId } = this.#services;
+    const { info } = this.#services.model;
     const format = { codec: codec ?? 's16', rate: rate ?? SAMPLE_RATE, channels: ch ?? 1 } as const;
     const session = new Session({
-      id: newSessionId(), client, format, outbox: this, createScene, hub, metrics, limits, log,
+      id: newSessionId(), client, format, outbox: this, createScene, hub, metrics, log,
     }); // prettier-ignore
+    clearTimeout(this.#state.timeout);
     this.#state = { name: 'open', session };
     log.info(`${this.#name()} connected`);
     return {
@@ -318,8 +320,8 @@ export class Connection implements Outbox {
       id,
       v: PROTOCOL_VERSION,
       session: session.id,
-      model: { id: model.id, name: model.name, scripted: model.scripted, about: model.about },
-      capacity: model.capacity,
+      model: { id: info.id, name: info.name, scripted: info.scripted, about: info.about },
+      capacity: info.capacity,
       personas: [...library.list()],
       voices: [...library.voices()],
     };
@@ -332,4 +334,4 @@ export class Connection implements Outbox {
 }
 
 const notIdentified = (): NpcVoiceError =>
-  new NpcVoiceError('not_identified', 'identify first', { hint: 'hello has come; answer it with identify' });
+  new NpcVoiceError('not_identified', 'Identify first.', { hint: 'Answer hello with identify.' });

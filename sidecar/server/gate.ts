@@ -71,22 +71,22 @@ export function checkExposure(o: {
   allowOrigins: readonly string[];
 }): void {
   if (o.token !== undefined && !TOKEN_PATTERN.test(o.token))
-    throw new NpcVoiceError('bad_field', 'a token is 16 to 128 of A-Z, a-z, 0-9, and . _ ~ -', {
-      hint: 'leave --token out and a fresh one is made at every start',
+    throw new NpcVoiceError('bad_field', 'A token is 16 to 128 of A-Z, a-z, 0-9, and . _ ~ -', {
+      hint: 'Leave --token out and a fresh one is made at every start.',
     });
   if (!isLoopback(o.host) && o.token === undefined)
     throw new NpcVoiceError(
       'unauthorized',
-      `serving ${o.host} lets other machines in, so it needs a token of yours`,
+      `Serving ${o.host} lets other machines in, so it needs a token of yours.`,
       {
-        hint: `add --token with 16 or more characters, for example --token ${newToken()}`,
+        hint: `Add --token with 16 or more characters, for example --token ${newToken()}`,
       },
     );
   for (const origin of o.allowOrigins) {
     const parsed = URL.canParse(origin) ? new URL(origin).origin : undefined;
     if (parsed !== origin)
       throw new NpcVoiceError('bad_field', `--allow-origin takes an origin, got ${JSON.stringify(origin)}`, {
-        hint: 'scheme, host and port and nothing more, for example http://localhost:5173',
+        hint: 'Scheme, host and port and nothing more, for example http://localhost:5173',
       });
   }
 }

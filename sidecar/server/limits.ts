@@ -1,9 +1,6 @@
 /** How much one sidecar lets its clients ask of it. Tests lower these; PROTOCOL.md lists them. */
 export interface ServerLimits {
   connections: number;
-  /** On one connection. */
-  npcs: number;
-  mics: number;
   /** Requests awaiting their answer on one connection. */
   inFlight: number;
   /** Requests a second, and how many may come at once. */
@@ -28,8 +25,6 @@ export interface ServerLimits {
 
 export const DEFAULT_LIMITS: ServerLimits = {
   connections: 32,
-  npcs: 64,
-  mics: 16,
   inFlight: 64,
   requestsPerSecond: 200,
   requestBurst: 400,

@@ -61,16 +61,16 @@ export async function listen(host: string, port: number): Promise<Listening> {
     try {
       const servers = await bindAll(addresses, at);
       if (servers[0]) return { servers, port: portOf(servers[0]) };
-      throw new Error('this machine has no loopback address');
+      throw new Error('This machine has no loopback address.');
     } catch (error) {
       if (isTaken(error)) continue;
-      throw new NpcVoiceError('io', `cannot listen at ${host}, port ${at}: ${(error as Error).message}`, {
+      throw new NpcVoiceError('io', `Cannot listen at ${host}, port ${at}: ${(error as Error).message}`, {
         cause: error,
       });
     }
   }
-  throw new NpcVoiceError('io', `ports ${port} to ${port + PORTS_TRIED} are all taken`, {
-    hint: 'name a free one with --port, or --port 0 for any',
+  throw new NpcVoiceError('io', `Ports ${port} to ${port + PORTS_TRIED} are all taken.`, {
+    hint: 'Name a free one with --port, or --port 0 for any.',
   });
 }
 

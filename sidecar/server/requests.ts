@@ -1,17 +1,23 @@
 /** What a client may ask of its scene, and the results each request is answered with. */
-import { NpcVoiceError } from '../errors';
+import type { DuplexModelInfo } from '../duplex';
 import type { Problem } from '../personas';
 import type { ClientRequest, PersonaProblem, Results } from '../wire';
 import type { PersonaLibrary } from '../personas';
+import { round } from './rate';
 import type { Session } from './session';
 
 type Request<T extends ClientRequest['t']> = Extract<ClientRequest, { t: T }>;
 type Result<T extends ClientRequest['t']> = T extends keyof Results ? Results[T] : void;
+export interface ModelState {
+  info: DuplexModelInfo;
+  /** Rejects with NpcVoiceError `model_unavailable` when the duplex model did not start. */
+  ready: Promise<void>;
+  isReady(): boolean;
+}
 export interface RequestContext {
   session: Session;
   library: PersonaLibrary;
-  /** Rejects with NpcVoiceError `model_unavailable` when the duplex model did not start. */
-  ready: Promise<void>;
+  model: ModelState;
 }
 type Handlers = {
   readonly [T in Exclude<ClientRequest['t'], 'identify'>]: (
@@ -19,9 +25,6 @@ type Handlers = {
     context: RequestContext,
   ) => Result<T> | Promise<Result<T>>;
 };
-
-const tooMany = (what: string, cap: number): NpcVoiceError =>
-  new NpcVoiceError('too_many', `a connection has at most ${cap} ${what}`);
 
 const onTheWire = ({
   severity,
@@ -46,24 +49,21 @@ const onTheWire = ({
 });
 
 const HANDLERS: Handlers = {
-  async attach({ npc, persona, greet, seed }, { session, ready }) {
-    const { scene, limits, attaching } = session;
-    if (scene.npcs().length + attaching.size >= limits.npcs) throw tooMany('NPCs', limits.npcs);
-    if (attaching.has(npc)) throw new NpcVoiceError('npc_exists', `${npc} is being attached already`);
-    attaching.add(npc);
+  async attach({ npc, persona, greet, seed }, { session, model }) {
+    if (!model.isReady()) await model.ready;
+    const attached = session.scene.attach(npc, { persona, greet, seed });
+    session.hub.changed(session);
     try {
-      await ready;
-      const status = await scene.attach(npc, { persona, greet, seed });
+      const status = await attached;
       return {
         npc,
         persona: status.persona,
         name: status.name,
         held: status.held,
         muted: status.muted,
-        prime_ms: status.primeMs,
+        prime_ms: round(status.primeMs),
       };
     } finally {
-      attaching.delete(npc);
       session.hub.changed(session);
     }
   },
@@ -80,11 +80,9 @@ const HANDLERS: Handlers = {
       backchannelsPerMinute: backchannel,
       gain,
     });
-    return { speed, cost: costMs };
+    return { speed, cost: round(costMs) };
   },
   open_mic({ mic, codec, rate, ch, primary }, { session }) {
-    const { scene, limits } = session;
-    if (scene.mics().length >= limits.mics) throw tooMany('microphones', limits.mics);
     session.openMic(mic, { codec, rate, channels: ch ?? 1 }, primary);
   },
   close_mic({ mic }, { session }) {

@@ -47,8 +47,8 @@ async function ensurePrivate(dir: string): Promise<void> {
   const stat = await lstat(dir);
   // In a shared /tmp another user may have made it first, to read the token or to plant one.
   if (!stat.isDirectory() || stat.uid !== process.getuid?.())
-    throw new NpcVoiceError('io', `the runtime folder ${dir} is not a folder of yours`, {
-      hint: 'set NPC_VOICE_RUNTIME_DIR to one that is',
+    throw new NpcVoiceError('io', `The runtime folder ${dir} is not a folder of yours.`, {
+      hint: 'Set NPC_VOICE_RUNTIME_DIR to one that is.',
     });
   if ((stat.mode & 0o077) !== 0) await chmod(dir, 0o700);
 }
@@ -66,8 +66,8 @@ export async function writeRuntimeFile(info: RuntimeInfo, dir = runtimeDir()): P
     await rename(draft, runtimeFile(dir));
   } catch (cause) {
     if (cause instanceof NpcVoiceError) throw cause;
-    throw new NpcVoiceError('io', `the runtime file could not be written: ${(cause as Error).message}`, {
-      hint: 'set NPC_VOICE_RUNTIME_DIR to a folder of yours',
+    throw new NpcVoiceError('io', `The runtime file could not be written: ${(cause as Error).message}`, {
+      hint: 'Set NPC_VOICE_RUNTIME_DIR to a folder of yours.',
       cause,
     });
   }

@@ -74,7 +74,7 @@ export async function startServer(o: ServerOptions): Promise<RunningServer> {
     mics: sessions().reduce((sum, { scene }) => sum + scene.mics().length, 0),
   }));
 
-  let notReady: string | undefined = 'the duplex model is starting';
+  let notReady: string | undefined = 'The duplex model is starting.';
   const ready = o.model.start().then(
     () => {
       notReady = undefined;
@@ -95,8 +95,7 @@ export async function startServer(o: ServerOptions): Promise<RunningServer> {
   const services: Services = {
     version,
     library: o.library,
-    model: o.model.info,
-    ready,
+    model: { info: o.model.info, ready, isReady: () => notReady === undefined },
     createScene: o.createScene,
     newSessionId: () => `scene-${randomBytes(6).toString('hex')}`,
     isToken: gate.isToken,

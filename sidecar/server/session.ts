@@ -5,7 +5,6 @@ import type { MicStats, SceneFrame, ScenePort, SceneSink, SceneTurn, TickTiming 
 import { Timings } from '../scene/timings';
 import { errorMessage } from '../wire';
 import type { HoldReason, SceneFigures, ServerMessage, TranscriptLine, WatchedScene } from '../wire';
-import type { ServerLimits } from './limits';
 import type { Log } from './log';
 import type { DropCause, Metrics } from './metrics';
 
@@ -33,7 +32,6 @@ export interface SessionOptions {
   createScene: CreateScene;
   hub: WatchHub;
   metrics: Metrics;
-  limits: ServerLimits;
   log: Log;
 }
 
@@ -51,9 +49,6 @@ export class Session implements SceneSink, Watchable {
   readonly client: string;
   readonly scene: ScenePort;
   readonly hub: WatchHub;
-  readonly limits: ServerLimits;
-  /** NPCs being attached: they count against the cap, and are no longer to be attached again. */
-  readonly attaching = new Set<string>();
   readonly #o: SessionOptions;
   readonly #mics = new Set<string>();
   readonly #encoders = new Map<string, AudioEncoder>();
@@ -69,7 +64,6 @@ export class Session implements SceneSink, Watchable {
     this.id = o.id;
     this.client = o.client;
     this.hub = o.hub;
-    this.limits = o.limits;
     this.scene = o.createScene(this);
     this.hub.add(this);
   }

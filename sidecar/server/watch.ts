@@ -41,8 +41,8 @@ export class WatchHub {
       else this.#interests.delete(watcher);
     } else {
       if (on && !this.#sessions.has(of))
-        throw new NpcVoiceError('unknown_scene', `there is no scene ${JSON.stringify(of)}`, {
-          hint: 'watch without of to be told of all scenes, those to come included',
+        throw new NpcVoiceError('unknown_scene', `There is no scene ${JSON.stringify(of)}.`, {
+          hint: 'Watch without of to be told of all scenes, those to come included.',
         });
       const interest = this.#interests.get(watcher) ?? { all: false, marked: new Set<string>() };
       if (on === interest.all) interest.marked.delete(of);

@@ -35,6 +35,6 @@ export function decodeMessage(
   try {
     return packr.unpack(bytes) as Record<string, unknown>;
   } catch (cause) {
-    throw new NpcVoiceError('bad_message', 'this message could not be decoded', { cause });
+    throw new NpcVoiceError('bad_message', 'This message could not be decoded.', { cause });
   }
 }

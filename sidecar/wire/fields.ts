@@ -135,7 +135,7 @@ export function checkFields(
     if (f === undefined) {
       if (onUnknown === 'ignore') continue;
       throw new NpcVoiceError('bad_field', `${type} has no field ${show(name)}`, {
-        hint: `it has ${Object.keys(shape).join(', ')}`,
+        hint: `It has ${Object.keys(shape).join(', ')}.`,
       });
     }
     if (f.accepts(message[name])) continue;

@@ -12,8 +12,8 @@ export interface ScanLimits {
 }
 
 const bad = (what: string): NpcVoiceError =>
-  new NpcVoiceError('bad_message', `this is not a message of npc-voice.v1: ${what}`, {
-    hint: 'a message is one MessagePack map with text keys, and no extension types',
+  new NpcVoiceError('bad_message', `This is not a message of npc-voice.v1: ${what}.`, {
+    hint: 'A message is one MessagePack map with text keys, and no extension types.',
   });
 
 /** Bytes of content after a first byte 0xc0..0xdf of fixed length; -1: extension types, and 0xc1, which is nothing. */

@@ -12,10 +12,10 @@ const serverShapes = new Map<unknown, AnyShape>(Object.entries(SERVER_SHAPES));
 
 const unknownType = (t: unknown, types: Map<unknown, AnyShape>): NpcVoiceError =>
   typeof t === 'string'
-    ? new NpcVoiceError('unknown_type', `there is no message of type ${show(t)}`, {
-        hint: `the types are ${[...types.keys()].join(', ')}`,
+    ? new NpcVoiceError('unknown_type', `There is no message of type ${show(t)}.`, {
+        hint: `The types are ${[...types.keys()].join(', ')}.`,
       })
-    : new NpcVoiceError('bad_message', 'a message names its type in t, as text');
+    : new NpcVoiceError('bad_message', 'A message names its type in t, as text.');
 
 /** Files travel in these; every other message is small. */
 const carriesFile = (t: unknown): boolean => t === 'write_persona' || t === 'lint_persona';
@@ -40,14 +40,14 @@ export function parseClientMessage(bytes: Uint8Array): ClientMessage {
   if (bytes.byteLength > MAX_PAYLOAD)
     throw new NpcVoiceError(
       'too_large',
-      `a message is at most ${MAX_PAYLOAD} bytes, got ${bytes.byteLength}`,
+      `A message is at most ${MAX_PAYLOAD} bytes, got ${bytes.byteLength}`,
     );
   const message = decodeMessage(bytes, { values: MAX_VALUES });
   try {
     if (bytes.byteLength > MAX_MESSAGE && !carriesFile(message.t))
       throw new NpcVoiceError(
         'too_large',
-        `this message is at most ${MAX_MESSAGE} bytes, got ${bytes.byteLength}`,
+        `This message is at most ${MAX_MESSAGE} bytes, got ${bytes.byteLength}`,
       );
     if (isPlainStream(message)) return message as unknown as ClientMessage;
     const shape = clientShapes.get(message.t);

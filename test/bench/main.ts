@@ -3,7 +3,7 @@ import { passes, renderBench, type BenchReport } from './report';
 
 const benches: Record<string, () => Promise<BenchReport | BenchReport[]>> = {
   sidecar: async () => (await import('./sidecar')).benchSidecar(),
-  reload: async () => (await import('./sidecar')).benchReload(),
+  reload: async () => (await import('./reload')).benchReload(),
 };
 
 const names = process.argv.slice(2);

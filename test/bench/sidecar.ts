@@ -1,9 +1,5 @@
-/** What the sidecar itself costs: latency beside the model's time, CPU, memory, event-loop delay, persona reload. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { shippedPersonas, shippedVoices } from '../../sidecar/paths';
-import type { NpcFrame, StatsEvent } from '../../sidecar/wire';
+/** What the sidecar itself costs: latency beside the model's time, CPU, memory, event-loop delay. */
+import type { StatsEvent } from '../../sidecar/wire';
 import { percentile, type BenchReport, type BenchRow } from './report';
 import { everyTwentyMs, RunningSidecar, type BareClient } from './running-sidecar';
 
@@ -107,64 +103,4 @@ export async function benchSidecar(): Promise<BenchReport[]> {
     { title: 'Sidecar latency', how, rows: latency },
     { title: 'Sidecar cost', how, rows: cost },
   ];
-}
-
-/** Saves a persona's voice while it speaks, again and again, and waits for the first frame that sounds different. */
-export async function benchReload(): Promise<BenchReport> {
-  const dir = await mkdtemp(path.join(os.tmpdir(), 'npc-voice-reload-'));
-  const personas = path.join(dir, 'npc-personas');
-  await cp(shippedPersonas, personas, { recursive: true });
-  const file = path.join(personas, 'aldric.yaml');
-  const original = await readFile(file, 'utf8');
-  const sidecar = await RunningSidecar.start(['--personas', personas, '--voices', shippedVoices]);
-  const told: number[] = [];
-  const heard: number[] = [];
-  try {
-    const client = await sidecar.connect();
-    await client.ask({ t: 'attach', npc: 'aldric', greet: false, seed: 1 });
-    let onFrame: (frame: NpcFrame) => void = () => undefined;
-    let onChanged: () => void = () => undefined;
-    client.onMessage = (message) => {
-      if (message.t === 'frame') onFrame(message);
-      if (message.t === 'persona_changed') onChanged();
-    };
-    for (let i = 0; i < 20; i++) {
-      const version = original
-        .replace('When it is saved', '')
-        .replace(/^ {4}- (.*)$/gm, `    - Take ${i}. $1`);
-      const changed = new Promise<void>((resolve) => (onChanged = resolve));
-      const saved = performance.now();
-      await writeFile(file, version);
-      await changed;
-      told.push(performance.now() - saved);
-      // The NPC is quiet: what it says next is of the new file.
-      const voiced = new Promise<void>((resolve) => {
-        onFrame = (frame) => frame.turn === 'speaking' && frame.pcm.length > 0 && resolve();
-      });
-      await client.ask({ t: 'say', npc: 'aldric', text: `Take ${i}.`, when: 'now' });
-      await voiced;
-      heard.push(performance.now() - saved);
-      await client.ask({ t: 'interrupt', npc: 'aldric' });
-      await sleep(400);
-    }
-    client.close();
-  } finally {
-    await sidecar.stop();
-    await rm(dir, { recursive: true, force: true });
-  }
-  return {
-    title: 'Persona reload',
-    how: `${heard.length} saves of a file on disk, over the real watcher, scene and socket`,
-    rows: [
-      { what: 'save → persona_changed, p50', value: percentile(told, 0.5), unit: 'ms' },
-      { what: 'save → persona_changed, p95', value: percentile(told, 0.95), unit: 'ms' },
-      { what: 'save → first changed sample sent, p50', value: percentile(heard, 0.5), unit: 'ms' },
-      {
-        what: 'save → first changed sample sent, p95',
-        value: percentile(heard, 0.95),
-        unit: 'ms',
-        limit: 200,
-      },
-    ],
-  };
 }

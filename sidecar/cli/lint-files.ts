@@ -27,9 +27,15 @@ export async function lintFiles(
     targets.length === 0
       ? await everything(folders)
       : await Promise.all(targets.map((target) => targetOf(target, folders, asked.voices)));
-  const checked: CheckedFile[] = [];
-  for (const target of chosen) checked.push(await check(target));
-  return checked;
+  const voicesOf = new Map<string, Promise<string[]>>();
+  return Promise.all(
+    chosen.map((target) => {
+      const { folders } = target;
+      const voices = voicesOf.get(folders.voices) ?? voiceIds(folders);
+      voicesOf.set(folders.voices, voices);
+      return check(target, voices);
+    }),
+  );
 }
 
 async function everything(folders: CastFolders): Promise<Target[]> {
@@ -58,14 +64,18 @@ async function targetOf(target: string, folders: CastFolders, voices: string | u
   });
 }
 
-async function check({ kind, id, folders }: Target): Promise<CheckedFile> {
+async function check({ kind, id, folders }: Target, voices: Promise<string[]>): Promise<CheckedFile> {
   const folder = new YamlFolder(kind === 'persona' ? folders.personas : folders.voices);
   const file = folder.fileOf(id);
   const reading = await folder.read(id);
   if (reading.kind === 'unreadable') return { file, problems: [reading.problem] };
   const text = reading.kind === 'text' ? reading.text : '';
   if (kind === 'voice') return { file, problems: loadVoice(id, text, file).problems };
+  return { file, problems: lintPersona(id, text, { voices: await voices, file }) };
+}
+
+/** Ids of the voices that are good. */
+async function voiceIds(folders: CastFolders): Promise<string[]> {
   const library = await PersonaLibrary.open({ ...folders, watch: false });
-  const voices = library.voices().map((voice) => voice.id);
-  return { file, problems: lintPersona(id, text, { voices, file }) };
+  return library.voices().map((voice) => voice.id);
 }

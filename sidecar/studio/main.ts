@@ -6,6 +6,11 @@ import { Studio } from './studio';
 import { themeButton } from './theme';
 import { takeToken } from './token';
 
+const TITLES: Partial<Record<string, string>> = {
+  unauthorized: 'This page needs its key',
+  unreachable: 'No sidecar here',
+  timeout: 'No sidecar here',
+};
 const root = document.getElementById('studio')!;
 
 async function start(): Promise<void> {
@@ -31,7 +36,7 @@ function cannotStart(error: unknown): HTMLElement {
     'div',
     { class: 'cannot-start', role: 'alert' },
     icon(ICONS.warn),
-    h('h1', {}, why.code === 'unauthorized' ? 'This page needs its key' : 'No sidecar here'),
+    h('h1', {}, TITLES[why.code] ?? 'The sidecar refused'),
     h('p', {}, why.message),
     why.hint && h('p', { class: 'hint' }, why.hint),
     h('button', { type: 'button', class: 'primary', on: { click: () => void start() } }, 'Try again'),

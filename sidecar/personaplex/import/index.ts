@@ -36,6 +36,14 @@ import { CheckpointWeights } from './weights';
 export { MANIFEST_FILE, MODEL_ID, readManifest, type ModelManifest } from './manifest';
 export { defaultThreads, jobRunner, type JobRunner } from './pool';
 export { findCheckpoint, readCheckpoint, type Checkpoint, type CheckpointFiles } from './source';
+export {
+  MIMI,
+  PERSONAPLEX,
+  syntheticBytes,
+  syntheticTokenizer,
+  synthesiseCheckpoint,
+  type SynthesiseOptions,
+} from './synthesise';
 export { CheckpointWeights } from './weights';
 
 /** The graphs of a model folder; each is `<name>.onnx` with its weights in `<name>.onnx.data`. */

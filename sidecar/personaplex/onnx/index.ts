@@ -3,4 +3,5 @@ export { GraphBuilder, type Payload, type TensorType, type Value } from './graph
 export * as ops from './ops';
 export * as contrib from './contrib';
 export { addDims, describeShape, type DataType, type Dim, type Shape } from './shape';
+export { ProtobufWriter } from './protobuf';
 export { modelBytes, weightBytes, writeModel, type WriteOptions } from './model-file';

@@ -39,11 +39,6 @@ export class SurvivingWorker<Answer> {
     this.#worker?.postMessage(message);
   }
 
-  /** False between a crash and the restart. */
-  get running(): boolean {
-    return this.#worker !== undefined;
-  }
-
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -56,8 +51,6 @@ export class SurvivingWorker<Answer> {
     let reason: unknown;
     const worker = new Worker(this.#file, { workerData: this.#data });
     this.#worker = worker;
-    // The sidecar decides when it ends, not its workers.
-    worker.unref();
     worker.on('message', (answer: Answer) => {
       if (worker === this.#worker) this.#owner.onAnswer(answer);
     });

@@ -86,7 +86,7 @@ export class Speech {
   revise(brief: CharacterBrief): Utterance | undefined {
     const next = this.line.revise(brief, this.#clause + 1);
     if (next === undefined) return undefined;
-    this.#clause = next - 1;
+    this.#clause = Math.max(0, next - 1);
     this.line.prepare(next, URGENCY.now);
     return this.line.utterance(next, URGENCY.now);
   }
@@ -112,6 +112,14 @@ export class Speech {
       }
     }
     return sounds ? words : undefined;
+  }
+
+  /** Adds what would come next to `pcm`, fading away: it gives way to something else. */
+  trail(pcm: Float32Array, gain: number): void {
+    const sound = this.#utterance?.sound;
+    if (this.#over || this.#gap > 0 || !sound) return;
+    const from = this.#step * MOUTH_STEP_SAMPLES;
+    for (let i = 0; i < CUT_FADE; i++) pcm[i]! += sound.pcm[from + i]! * gain * (1 - (i + 1) / CUT_FADE);
   }
 
   #renderStep(pcm: Float32Array, mouth: Uint8Array, mouthAt: number, gain: number): string | undefined {

@@ -1,11 +1,12 @@
 /** One clause in one voice → its sound, its mouth shapes and its words' times. */
-import { Resampler } from '../../audio/resampler';
+// Not by the room's door: a worker has no use for the codecs behind it.
 import { SAMPLE_RATE } from '../../audio/frame';
+import { integratedLoudness } from '../../audio/loudness';
+import { Resampler } from '../../audio/resampler';
 import { VISEMES } from '../../wire/messages';
 import type { Clause } from '../text/clauses';
 import { alignWords } from './align';
 import { FLITE_RATE, type Flite, type Phone, type RawSpeech } from './flite';
-import { loudness } from './loudness';
 import { MOUTH_STEP_MS, mouthTrack } from './visemes';
 import { planVoice, type TtsVoice } from './voice';
 
@@ -23,8 +24,9 @@ export interface ClauseSound {
 
 /** Loudness every voice is brought to before its own gain, LUFS. */
 export const COMMON_LOUDNESS = -20;
-/** Short clauses measure badly, so that none is raised by more than this, dB. */
-const MOST_BOOST = 24;
+/** What is quieter is silence, and is not raised. */
+const SILENT = -50;
+const MEASURED_S = 1.2;
 const LIMIT_KNEE = 0.8;
 /** Relative to the clause's peak: what is quieter at either end is not heard. */
 const EDGE_LEVEL = 10 ** (-42 / 20);
@@ -132,10 +134,19 @@ function atSampleRate(pcm: Float32Array, playedRate: number): Float32Array {
 }
 
 function level(pcm: Float32Array, gain: number): void {
-  const boost = Math.min(MOST_BOOST, COMMON_LOUDNESS - loudness(pcm));
-  if (boost === MOST_BOOST || !Number.isFinite(boost)) return;
-  const factor = 10 ** (boost / 20) * gain;
+  const lufs = loudness(pcm);
+  if (lufs < SILENT) return;
+  const factor = 10 ** ((COMMON_LOUDNESS - lufs) / 20) * gain;
   for (let i = 0; i < pcm.length; i++) pcm[i] = limited(pcm[i]! * factor);
+}
+
+/** LUFS. A clause is measured as if said over and over: the measure wants more than a syllable. */
+export function loudness(pcm: Float32Array): number {
+  if (pcm.length === 0) return -Infinity;
+  const times = Math.ceil((MEASURED_S * SAMPLE_RATE) / pcm.length);
+  const repeated = new Float32Array(times * pcm.length);
+  for (let i = 0; i < times; i++) repeated.set(pcm, i * pcm.length);
+  return integratedLoudness(repeated, SAMPLE_RATE);
 }
 
 /** Identity up to the knee, bending smoothly towards 1 above it. */

@@ -113,10 +113,8 @@ export class Synthesiser implements SpeechSource {
     if (known && known.state !== 'failed') {
       this.#kept.delete(key);
       this.#kept.set(key, known);
-      known.wanted = Math.max(0, known.wanted) + 1;
+      known.wanted++;
       known.urgency = Math.min(known.urgency, urgency) as Urgency;
-      if (known.state === 'waiting' && known !== this.#making && !this.#queue.includes(known))
-        this.#queue.push(known);
       return known;
     }
     const order = new Order(this.#nextId++, key, clause, voice, urgency);

@@ -39,7 +39,7 @@ export class TurnTaker {
   #playerTalks = false;
   #unsureFrames = 0;
   #quietMs = 0;
-  #idleAfterMs = 0;
+  #idleJitter: number;
 
   constructor(brief: CharacterBrief, options: SeatOptions, source: SpeechSource) {
     this.#brief = brief;
@@ -49,7 +49,7 @@ export class TurnTaker {
     this.#backchannel = new BackchannelTimer(new Chance(options.seed + 2));
     if (options.greet) this.#queue(this.#repertoire.take('greeting'));
     this.#repertoire.prepare('replies');
-    this.#restartIdle();
+    this.#idleJitter = this.#drawIdleJitter();
   }
 
   get held(): boolean {
@@ -110,9 +110,7 @@ export class TurnTaker {
 
   /** @returns the next clause in its new form, when what is being said changes with it */
   update(brief: CharacterBrief): Utterance | undefined {
-    const idle = this.#brief.lines.idleEverySeconds;
     this.#brief = brief;
-    if (brief.lines.idleEverySeconds !== idle) this.#restartIdle();
     const changed = this.turn.kind === 'speaking' ? this.turn.speech.revise(brief) : undefined;
     this.#repertoire.revise(brief);
     for (const item of this.#agenda) {
@@ -249,20 +247,24 @@ export class TurnTaker {
   }
 
   #waitIdly(heard: Heard): void {
-    if (heard.speaking || this.#idleAfterMs === 0) return;
+    const afterMs = this.#brief.lines.idleEverySeconds * 1000 * this.#idleJitter;
+    if (heard.speaking || afterMs === 0) return;
     this.#quietMs += FRAME_MS;
     // Chosen half-way, so that it is there when its time has come.
-    if (this.#quietMs >= this.#idleAfterMs / 2) this.#repertoire.prepare('idle');
-    if (this.#quietMs < this.#idleAfterMs) return;
+    if (this.#quietMs >= afterMs / 2) this.#repertoire.prepare('idle');
+    if (this.#quietMs < afterMs) return;
     this.#restartIdle();
     this.#queue(this.#repertoire.take('idle'));
   }
 
   #restartIdle(): void {
-    if (this.#quietMs === 0 && this.#idleAfterMs > 0) return;
+    if (this.#quietMs === 0) return;
     this.#quietMs = 0;
-    this.#idleAfterMs =
-      this.#brief.lines.idleEverySeconds * 1000 * this.#chance.between(1 - IDLE_JITTER, 1 + IDLE_JITTER);
+    this.#idleJitter = this.#drawIdleJitter();
+  }
+
+  #drawIdleJitter(): number {
+    return this.#chance.between(1 - IDLE_JITTER, 1 + IDLE_JITTER);
   }
 
   #queue(line: Line | undefined): void {

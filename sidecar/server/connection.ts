@@ -223,6 +223,7 @@ export class Connection implements Outbox {
       session.scene.micPacket(message.mic, message.n, message.pcm);
       return;
     }
+    this.#services.metrics.dropped('mic_unknown', 1);
     // Packets sent before word of a closed microphone came back are nobody's fault, so it is said once.
     if (this.#unknownMics.has(message.mic) || this.#unknownMics.size >= 64) return;
     this.#unknownMics.add(message.mic);

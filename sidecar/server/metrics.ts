@@ -8,6 +8,7 @@ export type DropCause =
   | 'mic_lost' // packets that never came
   | 'mic_late' // packets that came twice or too late
   | 'mic_malformed' // packets that did not decode
+  | 'mic_unknown' // packets that named no open microphone
   | 'slow_consumer' // NPC frames the client did not read
   | 'rate'; // messages over a rate cap
 

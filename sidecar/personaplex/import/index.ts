@@ -264,10 +264,10 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Removes what killed imports left behind; a model that was set aside but never replaced is put back. */
+/** Removes what killed imports and removals left behind; a model that was set aside but never replaced is put back. */
 export function sweepLeftovers(models: string): void {
   for (const name of readdirSync(models)) {
-    const match = /^\.(import|old)-([a-z0-9_-]+)-(\d+)$/.exec(name);
+    const match = /^\.(import|old|gone)-([a-z0-9_-]+)-(\d+)$/.exec(name);
     if (!match || isAlive(Number(match[3]))) continue;
     const at = path.join(models, name);
     const model = path.join(models, match[2]!);

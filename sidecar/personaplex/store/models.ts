@@ -1,0 +1,88 @@
+/** The models on this machine: list, open, remove. */
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { asNpcVoiceError, NpcVoiceError } from '../../errors';
+import { MODEL_ID, readManifest, TOKENIZER_FILE, VOICES_FOLDER, type ModelManifest } from '../import';
+
+export interface InstalledModel {
+  folder: string;
+  manifest: ModelManifest;
+  /** Size on disk. */
+  bytes: number;
+  graphs: { temporal: string; depth: string; mimiEncoder: string; mimiDecoder: string };
+  /** Null for a model imported without one. */
+  tokenizer: string | null;
+  /** Folder of the voices that came with the checkpoint; it need not exist. */
+  voices: string;
+}
+
+export interface ModelList {
+  models: InstalledModel[];
+  /** Folders that look like models but cannot be used, and why. */
+  broken: { id: string; error: NpcVoiceError }[];
+}
+
+function describe(folder: string): InstalledModel {
+  const manifest = readManifest(folder);
+  const graph = (name: string): string => path.join(folder, `${name}.onnx`);
+  const tokenizer = path.join(folder, TOKENIZER_FILE);
+  return {
+    folder,
+    manifest,
+    bytes: manifest.files.reduce((sum, file) => sum + file.size, 0),
+    graphs: {
+      temporal: graph('temporal'),
+      depth: graph('depth'),
+      mimiEncoder: graph('mimi-encoder'),
+      mimiDecoder: graph('mimi-decoder'),
+    },
+    tokenizer: existsSync(tokenizer) ? tokenizer : null,
+    voices: path.join(folder, VOICES_FOLDER),
+  };
+}
+
+/** Every model below `root`, by name. A folder that does not exist holds none. */
+export function listModels(root: string): ModelList {
+  const list: ModelList = { models: [], broken: [] };
+  if (!existsSync(root)) return list;
+  for (const entry of readdirSync(root, { withFileTypes: true }).sort((a, b) =>
+    a.name.localeCompare(b.name),
+  )) {
+    if (!entry.isDirectory() || !MODEL_ID.test(entry.name)) continue;
+    try {
+      list.models.push(describe(path.join(root, entry.name)));
+    } catch (error) {
+      list.broken.push({ id: entry.name, error: asNpcVoiceError(error) });
+    }
+  }
+  return list;
+}
+
+/**
+ * One model, by id.
+ * @throws NpcVoiceError `model_unavailable` when there is none, `model_invalid` when its manifest cannot be used
+ */
+export function openModel(id: string, root: string): InstalledModel {
+  if (!MODEL_ID.test(id) || !existsSync(path.join(root, id))) {
+    const known = listModels(root).models.map((model) => model.manifest.id);
+    throw new NpcVoiceError('model_unavailable', `There is no model ${id.slice(0, 80)} on this machine.`, {
+      hint: known.length
+        ? `There ${known.length > 1 ? 'are' : 'is'} ${known.join(', ')}.`
+        : 'Run `npc-voice model install personaplex`, or `npc-voice model install moshiko`, which needs no licence.',
+    });
+  }
+  return describe(path.join(root, id));
+}
+
+/**
+ * Removes a model; also one whose manifest is damaged.
+ * @throws NpcVoiceError `model_unavailable` when there is none of that name
+ */
+export function removeModel(id: string, root: string): void {
+  const folder = path.join(root, id);
+  if (!MODEL_ID.test(id) || !existsSync(folder)) openModel(id, root);
+  // Renamed first, so that nothing half-removed is ever found under the model's name.
+  const gone = path.join(root, `.gone-${id}-${process.pid}`);
+  renameSync(folder, gone);
+  rmSync(gone, { recursive: true, force: true });
+}

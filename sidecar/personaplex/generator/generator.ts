@@ -7,7 +7,7 @@
  */
 import { NpcVoiceError } from '../../errors';
 import { DEPTH_STEPS } from '../graphs';
-import type { CacheSnapshot, LanguageModel, Outlook, PagedCache } from '../runtime';
+import type { CacheSnapshot, LanguageModel, Outlook, KvCache } from '../runtime';
 import { DrawBuffers } from './draws';
 import {
   PERSONAPLEX_TOKENS,
@@ -44,7 +44,7 @@ export interface GeneratorOptions {
 export class Generator {
   readonly tokens: SpeechTokens;
   readonly #model: LanguageModel;
-  readonly #cache: PagedCache;
+  readonly #cache: KvCache;
   readonly #seats: (SeatState | null)[];
   readonly #columns: Int32Array;
   readonly #draws: DrawBuffers;
@@ -72,7 +72,9 @@ export class Generator {
     const columns = promptColumns(this.#model.config, this.tokens, prompt);
     const cache = this.#model.newCache(1);
     const outlook = await consumeAll(this.#model, cache, columns.tokens, columns.embeddings);
-    return { columns, cache: cache.snapshot(0), outlook };
+    const snapshot = await cache.snapshot(0);
+    cache.dispose();
+    return { columns, cache: snapshot, outlook };
   }
 
   /** Puts an NPC in a free seat: a copy of the primed state, and the first draw. */
@@ -86,7 +88,7 @@ export class Generator {
     state.text = drawn.text[0]!;
     state.agent.set(drawn.audio);
     state.user.set(primed.columns.userAcoustic, 1);
-    this.#cache.restore(seat, primed.cache);
+    await this.#cache.restore(seat, primed.cache);
     this.#seats[seat] = state;
   }
 
@@ -150,20 +152,20 @@ export class Generator {
    * Starts to move a seat's conversation behind another prompt: [prompt | the last `keep` columns]. The seat goes on
    * speaking meanwhile; call `advance` between frames until it is caught up, then `swap`.
    */
-  refresh(seat: number, primed: Primed, keep: number): Refresh {
+  async refresh(seat: number, primed: Primed, keep: number): Promise<Refresh> {
     const state = this.seat(seat);
     const room = this.window - primed.columns.count;
     const cache = this.#model.newCache(1);
-    cache.restore(0, primed.cache);
+    await cache.restore(0, primed.cache);
     return new Refresh(
       this.#model,
       cache,
       state,
       Math.max(0, Math.min(keep, room, state.remembered)),
-      (snapshot) => {
+      async (snapshot) => {
         if (this.#seats[seat] !== state)
           throw new NpcVoiceError('internal', `Seat ${seat} was given to another NPC during a refresh.`);
-        this.#cache.restore(seat, snapshot);
+        await this.#cache.restore(seat, snapshot);
       },
     );
   }
@@ -173,16 +175,16 @@ export class Generator {
 export class Refresh {
   #next: number;
   readonly #model: LanguageModel;
-  readonly #cache: PagedCache;
+  readonly #cache: KvCache;
   readonly #state: SeatState;
-  readonly #commit: (snapshot: CacheSnapshot) => void;
+  readonly #commit: (snapshot: CacheSnapshot) => Promise<void>;
 
   constructor(
     model: LanguageModel,
-    cache: PagedCache,
+    cache: KvCache,
     state: SeatState,
     keep: number,
-    commit: (snapshot: CacheSnapshot) => void,
+    commit: (snapshot: CacheSnapshot) => Promise<void>,
   ) {
     this.#model = model;
     this.#cache = cache;
@@ -206,11 +208,19 @@ export class Refresh {
     this.#next += steps;
   }
 
+  /** Gives the refresh up. */
+  dispose(): void {
+    this.#cache.dispose();
+  }
+
   /** Takes the new past into use; between two frames, and with nothing remaining. */
-  swap(): void {
+  async swap(): Promise<void> {
     if (this.remaining > 0)
       throw new NpcVoiceError('internal', `A refresh was swapped in with ${this.remaining} columns to go.`);
-    this.#commit(this.#cache.snapshot(0));
+    const snapshot = await this.#cache.snapshot(0);
+    await this.#commit(snapshot);
+    snapshot.dispose();
+    this.dispose();
   }
 }
 
@@ -224,7 +234,7 @@ const PREFILL_COLUMNS = 256;
 /** Consumes any number of columns for a one-seat cache. */
 export async function consumeAll(
   model: LanguageModel,
-  cache: PagedCache,
+  cache: KvCache,
   tokens: Int32Array,
   embeddings: Float32Array | null,
 ): Promise<Outlook> {

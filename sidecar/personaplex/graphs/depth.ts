@@ -12,12 +12,12 @@ import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
 /**
  * Builds the graph.
  *
- * In: `hidden` f32 [batch, dim]; `text_logits` f32 [batch, textCard]; `forced_text` i64 [batch, 1] and `forced_audio`
- * i64 [batch, 8], -1 where free; for text and audio each: `*_top_k` i64 [1], candidates kept (the most any row wants);
+ * In: `hidden` f32 [batch, dim]; `text_logits` f32 [batch, textCard]; `forced_text` i32 [batch, 1] and `forced_audio`
+ * i32 [batch, 8], -1 where free; for text and audio each: `*_top_k` i64 [1], candidates kept (the most any row wants);
  * `*_sharpness` f32 [batch, 1], one over the temperature; `*_noise` f32 [batch, (8,) candidates], Gumbel noise, or
  * -infinity for a candidate beyond a row's own top-k. A row with one candidate decodes greedily.
  *
- * Out: `text` i64 [batch, 1] and `audio` i64 [batch, 8], forced where forced; `sampled_audio` i64 [batch, 8], what
+ * Out: `text` i32 [batch, 1] and `audio` i32 [batch, 8], forced where forced; `sampled_audio` i32 [batch, 8], what
  * would have been said instead.
  */
 export function buildDepth(config: LmConfig, weights: WeightSource, plan: StoragePlan): GraphBuilder {
@@ -26,8 +26,8 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
   const { dim, depthDim } = config;
   const hidden = graph.input('hidden', 'f32', ['batch', dim]);
   const textLogits = graph.input('text_logits', 'f32', ['batch', config.textCard]);
-  const forcedText = graph.input('forced_text', 'i64', ['batch', 1]);
-  const forcedAudio = graph.input('forced_audio', 'i64', ['batch', DEPTH_STEPS]);
+  const forcedText = graph.input('forced_text', 'i32', ['batch', 1]);
+  const forcedAudio = graph.input('forced_audio', 'i32', ['batch', DEPTH_STEPS]);
   const textSampler = sampler(graph, 'text');
   const audioSampler = sampler(graph, 'audio', DEPTH_STEPS);
   const steps = Array.from({ length: DEPTH_STEPS }, (_, step) => step);
@@ -140,7 +140,7 @@ function attendSteps(q: Value, { keys, values }: LayerCache, heads: number, size
 }
 
 const forcedOr = (forced: Value, sampled: Value): Value =>
-  ops.where(ops.less(forced, forced.graph.constant('i64', [1], [0])), sampled, forced);
+  ops.where(ops.less(forced, forced.graph.constant('i32', [1], [0])), sampled, forced);
 
 /**
  * Draws from softmax(logits / temperature) restricted to the likeliest candidates: the largest of logit / temperature
@@ -158,8 +158,18 @@ function sampler(
   const noise = graph.input(`${kind}_noise`, 'f32', draws === 1 ? ['batch', kept] : ['batch', draws, kept]);
   return (logits, draw) => {
     const { values, indices } = ops.topK(logits, topK, kept);
+    // WebGPU selects among floats, not among 64-bit integers, and every id is exact as one.
+    const ids = ops.gatherRows(counting(graph, logits.shape.at(-1) as number), indices);
     const own = draws === 1 ? noise : ops.reshape(ops.slice(noise, 1, draw, draw + 1), ['batch', kept]);
     const chosen = ops.argMax(ops.add(ops.mul(values, sharpness), own));
-    return ops.gatherLast(indices, chosen);
+    return ops.cast(ops.gatherLast(ids, chosen), 'i32');
   };
 }
+
+/** 0, 1, 2, .. as floats. */
+const counting = (graph: GraphBuilder, count: number): Value =>
+  graph.constant(
+    'f32',
+    [count],
+    Array.from({ length: count }, (_, i) => i),
+  );

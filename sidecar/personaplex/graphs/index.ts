@@ -1,5 +1,6 @@
 /** The model's four graphs, as functions of a checkpoint's dimensions, its weights and a storage plan. */
 export * from './types';
+export { buildCacheTools, type CacheTools } from './cache-tools';
 export { buildDepth } from './depth';
 export { buildMimiDecoder } from './mimi-decoder';
 export { buildMimiEncoder, frameSamples } from './mimi-encoder';

@@ -4,7 +4,7 @@
  * Mathematics: NVIDIA's moshi/models/lm.py and moshi/modules/transformer.py.
  */
 import { contrib, GraphBuilder, ops, type Value } from '../onnx';
-import { pagedAttention, type Heads } from './attention';
+import { pagedAttention, residentAttention, type Heads } from './attention';
 import type { LmConfig, StoragePlan, WeightSource } from './types';
 import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
 
@@ -21,10 +21,12 @@ export function pageLayout(context: number): { pages: number; pageRows: number }
   return { pages: Math.ceil(rows / pageRows), pageRows };
 }
 
-/** Names of the graph's cache inputs and outputs. */
+/** Names of the graph's cache inputs and outputs: pages and added rows on the CPU, whole caches on the device. */
 export const cacheName = {
   page: (kind: 'key' | 'value', layer: number, page: number): string => `past_${kind}_${layer}_${page}`,
   added: (kind: 'key' | 'value', layer: number): string => `new_${kind}_${layer}`,
+  resident: (kind: 'key' | 'value', layer: number): string => `past_${kind}_${layer}`,
+  next: (kind: 'key' | 'value', layer: number): string => `next_${kind}_${layer}`,
 };
 
 /**
@@ -44,10 +46,10 @@ export function buildTemporal(config: LmConfig, weights: WeightSource, plan: Sto
   const embeddings = graph.input('embeddings', 'f32', ['batch', 'steps', config.dim]);
   const rotation: Rotation = {
     positions: graph.input('positions', 'i64', ['batch', 'steps']),
-    cos: graph.input('cos', 'f32', ['angles', heads.size / 2]),
-    sin: graph.input('sin', 'f32', ['angles', heads.size / 2]),
+    cos: ops.cast(graph.input('cos', 'f32', ['angles', heads.size / 2]), plan.activations),
+    sin: ops.cast(graph.input('sin', 'f32', ['angles', heads.size / 2]), plan.activations),
   };
-  const attend = cpuAttention(graph, config, heads);
+  const attend = plan.provider === 'cpu' ? cpuAttention(graph, config, heads) : deviceAttention(bench, heads);
 
   let x = graph.scope('embed', () => embedColumns(bench, config, tokens, embeddings));
   for (let layer = 0; layer < config.layers; layer++) {
@@ -152,6 +154,32 @@ function cpuAttention(graph: GraphBuilder, config: LmConfig, heads: Heads): Atte
     );
     graph.output(cacheName.added('key', layer), newKey);
     graph.output(cacheName.added('value', layer), newValue);
+    return context;
+  };
+}
+
+/** With WebGPU the cache lives on the device: buffers in, the same buffers out. */
+function deviceAttention({ graph, plan }: Workbench, heads: Heads): Attend {
+  const slots = graph.input('slots', 'i64', ['batch', heads.count, 'steps', 3]);
+  const mask = ops.cast(graph.input('mask', 'f32', ['batch', 1, 'steps', 'rows']), plan.activations);
+  return (layer, query, key, value) => {
+    const cached = (kind: 'key' | 'value'): Value =>
+      graph.input(cacheName.resident(kind, layer), plan.activations, [
+        'batch',
+        heads.count,
+        'rows',
+        heads.size,
+      ]);
+    const cache = { key: cached('key'), value: cached('value') };
+    const { context, nextKey, nextValue } = residentAttention(
+      { query, key, value },
+      cache,
+      slots,
+      mask,
+      heads,
+    );
+    graph.output(cacheName.next('key', layer), nextKey);
+    graph.output(cacheName.next('value', layer), nextValue);
     return context;
   };
 }

@@ -77,6 +77,31 @@ export function strideContext(weights: Value, v: Value): Value {
 }
 
 /**
+ * softmax(q k^T / sqrt(size) + bias) v, head by head.
+ * @param query [batch, steps, heads * size]
+ * @param key [batch, heads, rows, size], as is `value`
+ * @param bias [batch, 1, steps, rows]
+ */
+export function multiHeadAttention(
+  query: Value,
+  key: Value,
+  value: Value,
+  bias: Value,
+  heads: number,
+): Value {
+  const [batch, steps, width] = query.shape;
+  const wanted = [batch!, heads, key.shape[2]!, (width as number) / heads];
+  const biased = [batch!, 1, steps!, key.shape[2]!];
+  if (!sameShape(key.shape, wanted) || !sameShape(value.shape, wanted) || !sameShape(bias.shape, biased)) {
+    const given = [query, key, value, bias].map((x) => describeShape(x.shape)).join(', ');
+    query.graph.fail(`MultiHeadAttention of ${given} with ${heads} heads`);
+  }
+  return contrib('MultiHeadAttention', [query, key, value, null, null, bias], query, {
+    num_heads: { int: heads },
+  });
+}
+
+/**
  * Rotates pairs (2i, 2i+1) of each head by the angle whose cosine and sine stand in row positions[b][s] of the tables.
  * @param x [batch, steps, heads * size]
  * @param positions i64 [batch, steps], rows of the tables

@@ -9,5 +9,5 @@ export {
   type Outlook,
 } from './language-model';
 export { MimiDecoder, MimiEncoder, openMimi, type EncodedFrames } from './mimi';
-export { PagedCache, type CacheSnapshot } from './paged-cache';
+export type { CacheSnapshot, KvCache } from './cache';
 export { openSession, type SessionOptions } from './session';

@@ -3,7 +3,9 @@
  * stand at a position of their own. `run()` of ONNX Runtime blocks its thread: this lives in the model host.
  */
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
-import { DEPTH_STEPS, type LmConfig, type Provider } from '../graphs';
+import { cacheName, DEPTH_STEPS, type LmConfig, type Provider } from '../graphs';
+import type { Feeds, KvCache } from './cache';
+import { DeviceCache, DeviceTools } from './device-cache';
 import { PagedCache } from './paged-cache';
 import { Rotation } from './rotation';
 import { openSession, type SessionOptions } from './session';
@@ -61,56 +63,61 @@ export interface LanguageModelFiles {
 
 export class LanguageModel {
   readonly #rotation: Rotation;
+  readonly #everyOutput: Record<string, null>;
 
   private constructor(
     readonly config: LmConfig,
     readonly provider: Provider,
     readonly temporal: InferenceSession,
     readonly depth: InferenceSession,
+    readonly tools: DeviceTools | null,
   ) {
     this.#rotation = new Rotation(config.dim / config.heads, config.maxPeriod);
+    this.#everyOutput = Object.fromEntries(temporal.outputNames.map((name) => [name, null]));
   }
 
   /** @throws NpcVoiceError `model_unavailable` */
   static async open(files: LanguageModelFiles, options: SessionOptions): Promise<LanguageModel> {
     const temporal = await openSession(files.temporal, options);
     const depth = await openSession(files.depth, options);
-    return new LanguageModel(files.config, options.provider, temporal, depth);
+    const tools =
+      options.provider === 'webgpu'
+        ? await DeviceTools.open(files.config, cacheType(temporal), options)
+        : null;
+    return new LanguageModel(files.config, options.provider, temporal, depth, tools);
   }
 
-  newCache(seats: number): PagedCache {
-    return new PagedCache(this.config, seats);
+  newCache(seats: number): KvCache {
+    return this.tools ? new DeviceCache(this.tools, seats) : new PagedCache(this.config, seats);
   }
 
   /**
    * Consumes columns. All seats of the cache take part; those not in `moving` compute idly and keep their place.
    * @returns the outlook of each seat's last column
    */
-  async consume(cache: PagedCache, columns: Columns, moving: readonly boolean[]): Promise<Outlook> {
+  async consume(cache: KvCache, columns: Columns, moving: readonly boolean[]): Promise<Outlook> {
     const { steps } = columns;
     if (steps < 1 || steps > cache.longestRun)
       throw new RangeError(`a run takes 1 to ${cache.longestRun} columns, not ${steps}`);
     const { seats } = cache;
-    const width = 1 + this.config.audioStreams;
-    const pageRows = cache.pageRows();
-    const rows = pageRows.reduce((sum, n) => sum + n, steps);
-    const mask = new Float32Array(seats * steps * rows);
-    cache.fillMask(mask, steps, pageRows);
-    const embeddings = columns.embeddings ?? new Float32Array(seats * steps * this.config.dim);
-    const feeds: Record<string, Tensor> = {
-      tokens: new Tensor('int32', columns.tokens, [seats, steps, width]),
-      embeddings: new Tensor('float32', embeddings, [seats, steps, this.config.dim]),
-      mask: new Tensor('float32', mask, [seats, 1, steps, rows]),
-      page_rows: new Tensor('int64', BigInt64Array.from([...pageRows, steps], BigInt), [pageRows.length + 1]),
+    const { dim, audioStreams } = this.config;
+    const feeds: Feeds = {
+      ...(await cache.feeds(steps, moving)),
       ...this.#angles(cache, steps),
+      tokens: new Tensor('int32', columns.tokens, [seats, steps, 1 + audioStreams]),
+      embeddings: new Tensor('float32', columns.embeddings ?? new Float32Array(seats * steps * dim), [
+        seats,
+        steps,
+        dim,
+      ]),
     };
-    cache.addFeeds(feeds, pageRows);
-    const outputs = (await this.temporal.run(feeds)) as Record<string, Tensor>;
-    cache.append(outputs, steps, moving);
+    const fetches = { ...this.#everyOutput, ...cache.targets() };
+    const outputs = (await this.temporal.run(feeds, fetches)) as Feeds;
+    cache.absorb(outputs, steps, moving);
     return { hidden: outputs.hidden!, textLogits: outputs.text_logits! };
   }
 
-  #angles(cache: PagedCache, steps: number): Record<'positions' | 'cos' | 'sin', Tensor> {
+  #angles(cache: KvCache, steps: number): Record<'positions' | 'cos' | 'sin', Tensor> {
     const { seats } = cache;
     const count = seats * steps;
     const half = this.#rotation.size / 2;
@@ -133,19 +140,26 @@ export class LanguageModel {
     const outputs = await this.depth.run({
       hidden,
       text_logits: textLogits,
-      forced_text: new Tensor('int64', BigInt64Array.from(draw.forcedText, BigInt), [seats, 1]),
-      forced_audio: new Tensor('int64', BigInt64Array.from(draw.forcedAudio, BigInt), [seats, DEPTH_STEPS]),
+      forced_text: new Tensor('int32', draw.forcedText, [seats, 1]),
+      forced_audio: new Tensor('int32', draw.forcedAudio, [seats, DEPTH_STEPS]),
       ...candidateFeeds('text', draw.text, [seats, draw.text.count]),
       ...candidateFeeds('audio', draw.audio, [seats, DEPTH_STEPS, draw.audio.count]),
     });
-    const ints = (name: string): Int32Array => Int32Array.from(outputs[name]!.data as BigInt64Array, Number);
+    const ints = (name: string): Int32Array => outputs[name]!.data as Int32Array;
     return { text: ints('text'), audio: ints('audio'), sampledAudio: ints('sampled_audio') };
   }
 
   async close(): Promise<void> {
     await this.temporal.release();
     await this.depth.release();
+    await this.tools?.close();
   }
+}
+
+/** What the graph keeps its past in, as it was built. */
+function cacheType(temporal: InferenceSession): 'f32' | 'f16' {
+  const input = temporal.inputMetadata.find(({ name }) => name === cacheName.resident('key', 0));
+  return input?.isTensor && input.type === 'float16' ? 'f16' : 'f32';
 }
 
 function candidateFeeds(

@@ -10,8 +10,11 @@ export interface SessionOptions {
   threads?: number;
   /** Let ONNX Runtime put nodes that WebGPU cannot run on the CPU. Tests forbid it. Default true. */
   cpuFallback?: boolean;
-  /** WebGPU: names of outputs that stay on the device. */
-  onDevice?: readonly string[];
+  /**
+   * WebGPU: outputs are new buffers on the device. Without it they come back to the host, except those for which a
+   * run is given a device buffer; with it, ONNX Runtime's binding ignores such buffers.
+   */
+  resident?: boolean;
 }
 
 /**
@@ -23,7 +26,7 @@ export async function openSession(
   model: string | Uint8Array,
   options: SessionOptions,
 ): Promise<InferenceSession> {
-  const { provider, threads = 0, cpuFallback = true, onDevice = [] } = options;
+  const { provider, threads = 0, cpuFallback = true, resident = false } = options;
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',
@@ -39,11 +42,7 @@ export async function openSession(
       },
     },
   };
-  if (onDevice.length > 0) {
-    settings.preferredOutputLocation = Object.fromEntries(
-      onDevice.map((name) => [name, 'gpu-buffer' as const]),
-    );
-  }
+  if (resident) settings.preferredOutputLocation = 'gpu-buffer';
   try {
     return typeof model === 'string'
       ? await InferenceSession.create(model, settings)

@@ -7,6 +7,9 @@ import WebSocket from 'ws';
 import { PersonaLibrary, personaFileSchema } from '../../sidecar/personas';
 import type { DuplexModel } from '../../sidecar/duplex';
 import { NpcVoiceError } from '../../sidecar/errors';
+import { realClock, Scene, SharedModel } from '../../sidecar/scene';
+import { createUnderstudy } from '../../sidecar/understudy';
+import { shippedPersonas, shippedVoices } from '../../sidecar/paths';
 import type { MicStats, NpcStatus, ScenePort, SceneSink, SceneStats } from '../../sidecar/scene/ports';
 import {
   createLog, startServer, type RunningServer, type ServerLimits, type ServerOptions,
@@ -137,6 +140,31 @@ export async function personaFolders(): Promise<{ root: string; personas: string
   await writeFile(path.join(personas, 'aldric.yaml'), PERSONA);
   await writeFile(path.join(voices, 'gruff.yaml'), VOICE);
   return { root, personas, voices };
+}
+
+/** A whole sidecar without its command line: real scenes, the understudy, and these personas and voices. */
+export async function startRealServer(
+  o: { personas?: string; voices?: string } = {},
+): Promise<RunningServer & { log: string[]; end(): Promise<void> }> {
+  const dirs = { personas: o.personas ?? shippedPersonas, voices: o.voices ?? shippedVoices };
+  const library = await PersonaLibrary.open({ ...dirs, watch: o.personas !== undefined });
+  const model = new SharedModel(createUnderstudy());
+  const log: string[] = [];
+  const server = await startServer({
+    library,
+    model,
+    createScene: (sink) => new Scene({ clock: realClock, model, cast: library, sink }),
+    personaSchema: () => JSON.stringify(personaFileSchema.json),
+    port: 0,
+    token: TOKEN,
+    log: createLog('debug', (line) => void log.push(line), false),
+  });
+  await server.ready;
+  const end = async (): Promise<void> => {
+    await server.close();
+    await library.close();
+  };
+  return { ...server, log, end };
 }
 
 export interface TestServer extends RunningServer {

@@ -39,9 +39,7 @@ describe('the page', () => {
     expect(types.map(([, type]) => type)).toContain('attach');
     for (const [, type, fields] of types)
       for (const [, field] of fields!.matchAll(/(\w+)\??:/g))
-        expect(names(section(type!), field!), `${type} → ${field}`).toBe(
-          true,
-        );
+        expect(names(section(type!), field!), `${type} → ${field}`).toBe(true);
   });
 
   it('has every error code', () => {

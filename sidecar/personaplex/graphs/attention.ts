@@ -56,6 +56,23 @@ export function pagedAttention(
   };
 }
 
+/** What `pagedAttention` computes for one page, of operators that WebGPU has; the page is copied on the way. */
+export function joinedAttention(
+  { query, key, value }: Projected,
+  page: { key: Value; value: Value },
+  mask: Value,
+  { count, size }: Heads,
+): { context: Value; newKey: Value; newValue: Value } {
+  const [batch, steps] = query.shape as [Dim, Dim];
+  const rowMajor = (x: Value): Value =>
+    ops.transpose(ops.reshape(x, [batch, steps, count, size]), [1, 0, 2, 3]);
+  const [newKey, newValue] = [rowMajor(key), rowMajor(value)];
+  const joined = (rows: Value, added: Value): Value =>
+    ops.transpose(ops.concat([rows, added], 0), [1, 2, 0, 3]);
+  const [keys, values] = [joined(page.key, newKey), joined(page.value, newValue)];
+  return { context: contrib.multiHeadAttention(query, keys, values, mask, count), newKey, newValue };
+}
+
 /**
  * Attention over a cache that stays on the device: the new rows are written to their slots, in place when the run is
  * given the same buffer for input and output, and attention runs over all slots.

@@ -5,6 +5,7 @@
  * Mathematics: NVIDIA's moshi/models/lm.py (depformer_step) and moshi/utils/sampling.py.
  */
 import { contrib, GraphBuilder, ops, type Value } from '../onnx';
+import { idsAsFloats } from './ids';
 import { RMS_EPSILON } from './temporal';
 import { DEPTH_STEPS, type LmConfig, type StoragePlan, type WeightSlice, type WeightSource } from './types';
 import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
@@ -158,18 +159,9 @@ function sampler(
   const noise = graph.input(`${kind}_noise`, 'f32', draws === 1 ? ['batch', kept] : ['batch', draws, kept]);
   return (logits, draw) => {
     const { values, indices } = ops.topK(logits, topK, kept);
-    // WebGPU selects among floats, not among 64-bit integers, and every id is exact as one.
-    const ids = ops.gatherRows(counting(graph, logits.shape.at(-1) as number), indices);
+    const ids = idsAsFloats(indices, logits.shape.at(-1) as number);
     const own = draws === 1 ? noise : ops.reshape(ops.slice(noise, 1, draw, draw + 1), ['batch', kept]);
     const chosen = ops.argMax(ops.add(ops.mul(values, sharpness), own));
     return ops.cast(ops.gatherLast(ids, chosen), 'i32');
   };
 }
-
-/** 0, 1, 2, .. as floats. */
-const counting = (graph: GraphBuilder, count: number): Value =>
-  graph.constant(
-    'f32',
-    [count],
-    Array.from({ length: count }, (_, i) => i),
-  );

@@ -14,7 +14,7 @@ import {
   streamingUpsample,
   type CodecBench,
 } from './streaming';
-import { DEPTH_STEPS, type MimiConfig, type WeightSource } from './types';
+import { DEPTH_STEPS, type MimiConfig, type Provider, type WeightSource } from './types';
 
 /**
  * Builds the graph.
@@ -23,9 +23,13 @@ import { DEPTH_STEPS, type MimiConfig, type WeightSource } from './types';
  *
  * Out: `samples` f32 [batch, 1920], not clipped; new cache rows; `next_state_*`.
  */
-export function buildMimiDecoder(config: MimiConfig, weights: WeightSource): GraphBuilder {
+export function buildMimiDecoder(
+  config: MimiConfig,
+  weights: WeightSource,
+  provider: Provider = 'cpu',
+): GraphBuilder {
   const graph = new GraphBuilder('mimi-decoder');
-  const bench: CodecBench = { graph, weights };
+  const bench: CodecBench = { graph, weights, provider };
   const codes = graph.input('codes', 'i32', ['batch', DEPTH_STEPS]);
   const latent = graph.scope('dequantise', () => decodeCodes(bench, config, codes));
   let x = ops.reshape(latent, ['batch', 1, config.dim]);

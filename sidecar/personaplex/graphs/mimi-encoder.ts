@@ -3,9 +3,10 @@
  * Mathematics: NVIDIA's moshi/modules/seanet.py, moshi/models/compression.py and moshi/quantization.
  */
 import { GraphBuilder, ops, type Value } from '../onnx';
+import { idsAsFloats } from './ids';
 import { mimiTransformer, ROWS_PER_FRAME } from './mimi-transformer';
 import { derivedWeight, matrix, shapeOf, streamingConv, type CodecBench } from './streaming';
-import { DEPTH_STEPS, type MimiConfig, type WeightSource } from './types';
+import { DEPTH_STEPS, type MimiConfig, type Provider, type WeightSource } from './types';
 
 /** Samples of a frame: what the convolutions and the two rows of the transformer make of it. */
 export const frameSamples = (config: MimiConfig): number =>
@@ -17,11 +18,15 @@ export const frameSamples = (config: MimiConfig): number =>
  * In: `samples` f32 [batch, 1920]; `first` f32 [batch], 1 in the first frame after a reset, else 0; the transformer's
  * inputs (mimiTransformer); the convolutions' `state_*`.
  *
- * Out: `codes` i64 [batch, 8]; `latent` f32 [batch, dim], what the codes stand for; new cache rows; `next_state_*`.
+ * Out: `codes` i32 [batch, 8]; `latent` f32 [batch, dim], what the codes stand for; new cache rows; `next_state_*`.
  */
-export function buildMimiEncoder(config: MimiConfig, weights: WeightSource): GraphBuilder {
+export function buildMimiEncoder(
+  config: MimiConfig,
+  weights: WeightSource,
+  provider: Provider = 'cpu',
+): GraphBuilder {
   const graph = new GraphBuilder('mimi-encoder');
-  const bench: CodecBench = { graph, weights };
+  const bench: CodecBench = { graph, weights, provider };
   const samples = graph.input('samples', 'f32', ['batch', frameSamples(config)]);
   const first = graph.input('first', 'f32', ['batch']);
 
@@ -37,7 +42,7 @@ export function buildMimiEncoder(config: MimiConfig, weights: WeightSource): Gra
   });
   graph.output(
     'codes',
-    graph.scope('quantise', () => encodeLatent(bench, latent)),
+    graph.scope('quantise', () => encodeLatent(bench, config, latent)),
   );
   graph.output('latent', latent);
   return graph;
@@ -63,7 +68,7 @@ export function residualBlock(bench: CodecBench, name: string, x: Value): Value 
  * Split residual quantisation: the semantic code and the first acoustic one both start from the latent itself; each
  * acoustic code takes what those before it left over.
  */
-function encodeLatent(bench: CodecBench, latent: Value): Value {
+function encodeLatent(bench: CodecBench, config: MimiConfig, latent: Value): Value {
   const projected = (group: string): Value =>
     ops.matmul(latent, matrix(bench, `quantizer.${group}.input_proj.weight`));
   const codes = [nearest(bench, codebookName('rvq_first', 0), projected('rvq_first')).code];
@@ -73,7 +78,13 @@ function encodeLatent(bench: CodecBench, latent: Value): Value {
     codes.push(code);
     if (entry) rest = ops.sub(rest, entry);
   }
-  return ops.concat(codes, 1);
+  return ops.cast(
+    ops.concat(
+      codes.map((code) => idsAsFloats(code, config.bins)),
+      1,
+    ),
+    'i32',
+  );
 }
 
 /** Prefix of a codebook's tensors. */

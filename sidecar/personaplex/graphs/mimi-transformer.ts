@@ -3,7 +3,7 @@
  * Mathematics: NVIDIA's moshi/modules/transformer.py.
  */
 import { contrib, ops, type Value } from '../onnx';
-import { pagedAttention, type Heads } from './attention';
+import { joinedAttention, pagedAttention, type Heads } from './attention';
 import { matrix, vector, type CodecBench } from './streaming';
 import { cacheName } from './temporal';
 import type { MimiConfig } from './types';
@@ -80,7 +80,10 @@ function transformerLayer(bench: CodecBench, name: string, layer: number, x: Val
     graph.input(cacheName.page(kind, layer, 0), 'f32', [past, 'batch', heads.count, heads.size]);
   const page = { key: cached('key'), value: cached('value') };
   const projected = { query: turn(q!), key: turn(k!), value: v! };
-  const { context, newKey, newValue } = pagedAttention(projected, [page], pageRows, mask, heads);
+  const { context, newKey, newValue } =
+    bench.provider === 'cpu'
+      ? pagedAttention(projected, [page], pageRows, mask, heads)
+      : joinedAttention(projected, page, mask, heads);
   graph.output(cacheName.added('key', layer), newKey);
   graph.output(cacheName.added('value', layer), newValue);
 

@@ -4,13 +4,14 @@
  * needs of the past goes in and comes out as `state_*`, zeros at the start (the causal padding).
  */
 import { GraphBuilder, ops, type Dim, type Value } from '../onnx';
-import type { WeightSource } from './types';
+import type { Provider, WeightSource } from './types';
 import { asBytes } from './weights';
 
 /** A graph of float32 weights that are rearranged on the way in. */
 export interface CodecBench {
   graph: GraphBuilder;
   weights: WeightSource;
+  provider: Provider;
 }
 
 /** Prefixes of what a run takes from the run before. */

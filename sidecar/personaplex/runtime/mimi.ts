@@ -13,10 +13,10 @@ import {
   STATE_OUT,
   type MimiConfig,
 } from '../graphs';
+import type { Feeds } from './cache';
 import { Rotation } from './rotation';
 import { openSession, type SessionOptions } from './session';
 
-type Feeds = Record<string, Tensor>;
 const KINDS = ['key', 'value'] as const;
 
 /** State of one side of the codec: the convolutions' and the transformer's past. */
@@ -154,14 +154,12 @@ export interface EncodedFrames {
 export class MimiEncoder {
   readonly #streams: MimiStreams;
   readonly #first: Float32Array;
-  readonly #codes: Int32Array;
   readonly #frameSamples: number;
 
   /** @param streams how many are encoded in lockstep */
   constructor(session: InferenceSession, config: MimiConfig, streams: number) {
     this.#streams = new MimiStreams(session, config, streams);
     this.#first = new Float32Array(streams);
-    this.#codes = new Int32Array(streams * DEPTH_STEPS);
     this.#frameSamples = frameSamples(config);
   }
 
@@ -186,9 +184,7 @@ export class MimiEncoder {
       },
       moving,
     );
-    const codes = outputs.codes!.data as BigInt64Array;
-    for (let i = 0; i < codes.length; i++) this.#codes[i] = Number(codes[i]);
-    return { codes: this.#codes, latents: outputs.latent!.data as Float32Array };
+    return { codes: outputs.codes!.data as Int32Array, latents: outputs.latent!.data as Float32Array };
   }
 }
 

@@ -14,7 +14,7 @@ import {
 import { briefOf } from './brief';
 import { classifyChange, diffPersona } from './diff';
 import { lintPersona } from './lint';
-import { loadPersona } from './load';
+import { loadPersona, type LoadedPersona } from './load';
 import type { Persona } from './schema';
 import { Shelf } from './shelf';
 
@@ -61,6 +61,8 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   private readonly voiceShelf = new Shelf<Voice>();
   private readonly watches: FolderWatch[] = [];
   private writing: Promise<unknown> = Promise.resolve();
+  /** The last text that was looked at: watching asks whether it is whole before it hands it over. */
+  private recent: { key: string; loaded: LoadedPersona } | undefined;
 
   /** Reads both folders, which may be missing. Files that are refused are told by `rejections()`. */
   static async open(options: LibraryOptions): Promise<PersonaLibrary> {
@@ -192,7 +194,14 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   }
 
   private isWholePersona(id: string, reading: Reading): boolean {
-    return reading.kind === 'text' && loadPersona(id, reading.text, this.context(id)).persona !== undefined;
+    return reading.kind === 'text' && this.loaded(id, reading).persona !== undefined;
+  }
+
+  private loaded(id: string, reading: Reading & { kind: 'text' }): LoadedPersona {
+    const context = this.context(id);
+    const key = JSON.stringify([id, reading.version, context.voices]);
+    if (this.recent?.key !== key) this.recent = { key, loaded: loadPersona(id, reading.text, context) };
+    return this.recent.loaded;
   }
 
   private personaSettled(id: string, reading: Reading, since: number): void {
@@ -201,11 +210,10 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
       if (this.cast.remove(id)) this.emit('listed', { persona: id, there: false, name: before?.good?.name });
       return;
     }
-    const loaded =
+    const { persona, problems } =
       reading.kind === 'text'
-        ? loadPersona(id, reading.text, this.context(id))
+        ? this.loaded(id, reading)
         : { persona: undefined, problems: [reading.problem] };
-    const { persona, problems } = loaded;
     const wasListed = before?.there === true && before.good !== undefined;
     const wasRefused = before !== undefined && firstError(before.problems) !== undefined;
     this.cast.put(id, reading, persona, problems);

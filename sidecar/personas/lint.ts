@@ -113,13 +113,20 @@ function lintVariables(source: YamlSource, persona: Persona): void {
 }
 
 function lintCues(source: YamlSource, persona: Persona): void {
-  const spoken = [...textsOf(persona)]
-    .filter(([path]) => path[0] === 'lines')
-    .map(([, text]) => fillVariables(text, (name) => persona.state[name]));
-  for (const [i, cue] of persona.cues.entries())
-    for (const [j, phrase] of cue.says.entries())
-      if (!spoken.some((line) => new CueMatcher([{ id: cue.id, says: [phrase] }]).heard(line).length > 0))
-        source.report('warning', 'unreachable_cue', source.valueRange(['cues', i, 'says', j]),
-          `No line says '${phrase}', so the understudy never sets off '${cue.id}'.`,
-          'Say it in a line; * stands for any one word.'); // prettier-ignore
+  const phrases = persona.cues.flatMap(({ id, says }, cue) =>
+    says.map((phrase, i) => ({ id, phrase, path: ['cues', cue, 'says', i] })),
+  );
+  // One matcher for all, each phrase an event of its own: every line is gone through once.
+  const matcher = new CueMatcher(phrases.map(({ phrase }, i) => ({ id: String(i), says: [phrase] })));
+  const reached = new Set<string>();
+  for (const [path, text] of textsOf(persona)) {
+    if (path[0] !== 'lines') continue;
+    matcher.restart();
+    for (const event of matcher.heard(fillVariables(text, (name) => persona.state[name]))) reached.add(event);
+  }
+  for (const [i, { id, phrase, path }] of phrases.entries())
+    if (!reached.has(String(i)))
+      source.report('warning', 'unreachable_cue', source.valueRange(path),
+        `No line says '${phrase}', so the understudy never sets off '${id}'.`,
+        'Say it in a line; * stands for any one word.'); // prettier-ignore
 }

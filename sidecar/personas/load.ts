@@ -10,7 +10,7 @@ import {
   type Path,
   type Problem,
 } from '../yaml';
-import { personaSchema, type Persona } from './schema';
+import { MAX_ROLE, personaSchema, type Persona } from './schema';
 import { scanVariables } from './variables';
 
 export const personaFileSchema = new FileSchema(personaSchema);
@@ -72,10 +72,12 @@ function checkMeaning(source: YamlSource, value: unknown, id: string, voices: re
 
   const known = Object.keys(mapOf(state));
   for (const [path, text] of textsOf(value)) {
+    // Text too long for its key is told as that, and is not worth the time.
+    if (source.full || text.length > MAX_ROLE) continue;
     const { uses, stray } = scanVariables(text);
-    for (const { name, nth } of uses)
+    for (const { name, at } of uses)
       if (!known.includes(name))
-        source.error('unknown_variable', source.withinRange(path, `{${name}}`, nth),
+        source.error('unknown_variable', source.withinRange(path, `{${name}}`, timesBefore(text, `{${name}}`, at)),
           `There is no variable '${name}' in state.`,
           didYouMean(name, known) ?? 'Declare it under state, with what it is until the game sets it.');
     for (const brace of stray)
@@ -83,6 +85,10 @@ function checkMeaning(source: YamlSource, value: unknown, id: string, voices: re
         `'${brace}' begins no variable.`, 'A variable is written {like_this}; {{ writes a brace.');
   }
 } // prettier-ignore
+
+/** Times `needle` stands in the text before `at`: as it is written, whatever else escapes change. */
+const timesBefore = (text: string, needle: string, at: number): number =>
+  text.slice(0, at).split(needle).length - 1;
 
 function* stringsOf(path: Path, list: unknown): Generator<[path: Path, text: string]> {
   if (!Array.isArray(list)) return;

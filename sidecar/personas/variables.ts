@@ -7,8 +7,8 @@ import { VARIABLE_PATTERN } from './schema';
 
 export interface VariableUse {
   name: string;
-  /** Times `{name}` stands before this one in the text, as an escaped one or as a variable. */
-  nth: number;
+  /** Where its brace stands in the text. */
+  at: number;
 }
 export interface VariableScan {
   uses: VariableUse[];
@@ -27,7 +27,7 @@ export function scanVariables(text: string): VariableScan {
     const name = match[1];
     if (name === undefined || !VARIABLE_PATTERN.test(name))
       stray.push(text.slice(match.index, match.index + 20));
-    else uses.push({ name, nth: text.slice(0, match.index).split(match[0]).length - 1 });
+    else uses.push({ name, at: match.index });
   }
   return { uses, stray };
 }

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { NpcVoiceError } from '../errors';
 import { ID_PATTERN, ID_RULE } from './id';
 import { fileProblem, type Problem } from './problem';
-import { MAX_BYTES } from './source';
+import { MAX_BYTES } from './compose';
 import { decodeText, hashOf } from './text';
 
 /** What was found of a file. `version` differs whenever its content does. */

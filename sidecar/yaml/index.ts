@@ -1,7 +1,8 @@
 /** Files that people write: YAML within limits, problems with places, folders that are watched, safe writing. */
 export { ID_PATTERN, ID_RULE } from './id';
 export { fileProblem, firstError, problemError, sortProblems, type Problem, type Severity } from './problem';
-export { MAX_BYTES, MAX_DEPTH, YamlSource, type Path, type Range } from './source';
+export { MAX_BYTES, MAX_DEPTH, type Range } from './compose';
+export { YamlSource, type Path } from './source';
 export { didYouMean, editDistance, nearest } from './suggest';
 export { decodeText, hashOf } from './text';
 export { FileSchema, validate, withoutEmptyKeys } from './validate';

@@ -3,50 +3,16 @@
  * YAML 1.2 core schema, one document, no tags of one's own, no merge keys. Everything wrong is in `problems`;
  * nothing here throws.
  */
-import {
-  Composer,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  Parser,
-  type Document,
-  type Node,
-  type Pair,
-  type ParsedNode,
-  type YAMLError,
-} from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
+import { composeDocument, LimitExceeded, MAX_DEPTH, type Range } from './compose';
 import { sortProblems, type Problem, type Severity } from './problem';
 
-/** A file, UTF-8 bytes. */
-export const MAX_BYTES = 256 * 1024;
-/** Maps and lists within each other. */
-export const MAX_DEPTH = 32;
-/** Keys of one map, items of one list. */
-export const MAX_ITEMS = 1000;
-/** Lexical tokens of a file; the shipped cast has under 2000 each. */
-const MAX_TOKENS = 50_000;
 /** Values after every alias has been replaced by what it stands for. */
 const MAX_VALUES = 10_000;
 /** Beyond this, more of them help nobody. */
 const MAX_PROBLEMS = 100;
 
 export type Path = readonly PropertyKey[];
-export type Range = readonly [from: number, to: number];
-
-/** An item or value that begins with a variable, which YAML takes for a map. */
-const BRACE_FIRST = /^(\s*(?:- +)?(?:\w+: +)?)(\{[a-z_][a-z0-9_]*\})./;
-
-class LimitExceeded extends Error {
-  constructor(
-    readonly range: Range,
-    message: string,
-    readonly hint: string,
-  ) {
-    super(message);
-  }
-}
 
 export class YamlSource {
   readonly problems: Problem[] = [];
@@ -56,7 +22,6 @@ export class YamlSource {
   private readonly root: Node | null = null;
   private anchors: Map<string, Node[]> | undefined;
   private values = 0;
-  private lastQuote: Range = [0, 0];
 
   constructor(
     readonly file: string,
@@ -64,7 +29,7 @@ export class YamlSource {
   ) {
     for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) this.lineStarts.push(i + 1);
     try {
-      const document = this.compose();
+      const document = composeDocument(text, (...problem) => this.error(...problem));
       if (!document || this.problems.length > 0) return;
       this.root = document.contents;
       if (this.root) this.value = this.plain(this.root, 1, new Set());
@@ -78,7 +43,7 @@ export class YamlSource {
 
   /** Adds a problem at a range of the text. */
   report(severity: Severity, code: string, range: Range, message: string, hint?: string): void {
-    if (this.problems.length >= MAX_PROBLEMS) return;
+    if (this.full) return;
     const from = Math.min(Math.max(0, range[0]), this.text.length);
     const to = Math.min(Math.max(from, range[1]), this.text.length);
     const start = this.lineColumn(from);
@@ -88,6 +53,10 @@ export class YamlSource {
       line: start.line, column: start.column, endLine: end.line, endColumn: end.column, from, to,
       source: this.lineAt(start.line),
     }); // prettier-ignore
+  }
+  /** No more problems are taken. */
+  get full(): boolean {
+    return this.problems.length >= MAX_PROBLEMS;
   }
   error(code: string, range: Range, message: string, hint?: string): void {
     this.report('error', code, range, message, hint);
@@ -106,12 +75,13 @@ export class YamlSource {
   /** The range of the `nth` (from 0) occurrence of `needle` as written in the scalar at `path`; else the scalar's. */
   withinRange(path: Path, needle: string, nth: number): Range {
     const [from, to] = this.valueRange(path);
-    let at = from - 1;
+    const written = this.text.slice(from, to);
+    let at = -1;
     for (let i = 0; i <= nth; i++) {
-      at = this.text.indexOf(needle, at + 1);
-      if (at < 0 || at >= to) return [from, to];
+      at = written.indexOf(needle, at + 1);
+      if (at < 0) return [from, to];
     }
-    return [at, at + needle.length];
+    return [from + at, from + at + needle.length];
   }
 
   /** A block reaches to where the next one begins; what is shown of it ends with its last letter. */
@@ -134,66 +104,6 @@ export class YamlSource {
     const from = this.lineStarts[line - 1]!;
     const to = this.lineStarts[line] ?? this.text.length;
     return this.text.slice(from, to).replace(/\r?\n$/, '').slice(0, 500); // prettier-ignore
-  }
-
-  private compose(): Document.Parsed<ParsedNode> | undefined {
-    const parser = new Parser();
-    const composer = new Composer({ version: '1.2', schema: 'core', merge: false, keepSourceTokens: false });
-    const documents: (Document.Parsed | { errors: YAMLError[]; warnings: YAMLError[] })[] = [];
-    let tokens = 0;
-    const feed = (lexeme?: string) => {
-      for (const token of lexeme === undefined ? parser.end() : parser.next(lexeme)) {
-        if (token.type === 'directive')
-          this.error('yaml_directive', [token.offset, token.offset + token.source.length],
-            'Directives are not used here.', 'Take the line that begins with % out.'); // prettier-ignore
-        else for (const document of composer.next(token)) documents.push(document);
-      }
-    };
-    // Composing recurses and compares each key with each: depth and sizes are checked while tokens are still flat.
-    for (const lexeme of new Lexer().lex(this.text)) {
-      feed(lexeme);
-      const here: Range = [parser.offset - lexeme.length, parser.offset];
-      if (lexeme[0] === "'" || lexeme[0] === '"') this.lastQuote = [here[0], here[0] + 1];
-      const top = parser.stack.at(-1);
-      if (parser.stack.length - 1 > MAX_DEPTH)
-        throw new LimitExceeded(
-          here,
-          `This goes more than ${MAX_DEPTH} levels deep.`,
-          'A persona needs three.',
-        );
-      if (top && 'items' in top && top.items.length > MAX_ITEMS)
-        throw new LimitExceeded(here, `More than ${MAX_ITEMS} entries in one place.`, 'Take some out.');
-      if (++tokens > MAX_TOKENS)
-        throw new LimitExceeded(here, 'The file is too long.', `At most ${MAX_TOKENS} YAML tokens are read.`);
-    }
-    feed();
-    for (const document of composer.end(false, this.text.length)) documents.push(document);
-    for (const document of documents)
-      for (const problem of [...document.errors, ...document.warnings]) this.syntaxError(problem);
-    const [first, second] = documents as Document.Parsed[];
-    if (second)
-      this.error('yaml_documents', [second.range[0], second.range[0]],
-        'There is a second document in this file.', 'Take the line --- out; one file is one document.'); // prettier-ignore
-    return first;
-  }
-
-  private syntaxError(problem: YAMLError): void {
-    const [from, to] = problem.pos;
-    const { line } = this.lineColumn(from);
-    // What follows a mistake in the same line is most often the same mistake.
-    if (this.problems.some((earlier) => earlier.line === line)) return;
-    const brace = BRACE_FIRST.exec(this.lineAt(line));
-    if (brace && problem.code !== 'DUPLICATE_KEY') {
-      const at = this.lineStarts[line - 1]! + brace[1]!.length;
-      this.error('yaml_syntax', [at, at + brace[2]!.length],
-        `Text that begins with ${brace[2]} needs quotes.`, 'Put "quotes" around all of it.'); // prettier-ignore
-      return;
-    }
-    const { message, hint } = syntaxWords(problem, this.text.slice(from, to));
-    const code = problem.code === 'DUPLICATE_KEY' ? 'duplicate_key' : 'yaml_syntax';
-    // A quote that is never closed runs to the end of the file: where it opens is where the mistake is.
-    const unclosed = problem.code === 'MISSING_CHAR' && /quote/.test(problem.message);
-    this.error(code, unclosed ? this.lastQuote : [from, to], message, hint);
   }
 
   /** Like Document.toJS, but counting what aliases multiply, and without keys that would name prototypes. */
@@ -280,43 +190,4 @@ function rangeOf(node: unknown): Range | undefined {
 function firstOf(node: unknown): Range | undefined {
   const range = rangeOf(node);
   return range && [range[0], range[0]];
-}
-
-/** yaml's errors in a writer's words. */
-function syntaxWords(problem: YAMLError, at: string): { message: string; hint?: string } {
-  const quotes =
-    'Text with \': \' in it, or beginning with one of [ ] { } * & ! | > \' " % @ `, needs "quotes" around all of it.';
-  switch (problem.code) {
-    case 'DUPLICATE_KEY':
-      return { message: 'This key is there twice.', hint: 'Keep one of them.' };
-    case 'TAB_AS_INDENT':
-      return {
-        message: 'Lines are indented with spaces here, not tabs.',
-        hint: 'Use two spaces for each level.',
-      };
-    case 'BAD_INDENT':
-      return {
-        message: 'This line does not line up with its neighbours.',
-        hint: 'Keys of one level start in the same column.',
-      };
-    case 'TAG_RESOLVE_FAILED':
-      return { message: 'Tags are not used here.', hint: 'Text that begins with ! needs quotes.' };
-    case 'BAD_ALIAS':
-    case 'ALIAS_PROPS':
-      return { message: problem.message + '.', hint: 'Text that begins with * or & needs quotes.' };
-    case 'BLOCK_AS_IMPLICIT_KEY':
-    case 'MULTILINE_IMPLICIT_KEY':
-    case 'BAD_SCALAR_START':
-    case 'UNEXPECTED_TOKEN':
-    case 'BLOCK_IN_FLOW':
-      return {
-        message: `YAML cannot make sense of this${at.trim() && at.length < 40 ? `: ${at.trim()}` : '.'}`,
-        hint: quotes,
-      };
-    case 'MISSING_CHAR':
-      if (/quote/.test(problem.message)) return { message: 'This quote is never closed.', hint: quotes };
-      return { message: problem.message + '.', hint: quotes };
-    default:
-      return { message: problem.message + '.', hint: undefined };
-  }
 }

@@ -22,14 +22,18 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
+/** As many words are compared with; there may be a thousand variables. */
+const MOST_KNOWN = 300;
+
 /** The nearest of `known` within a third of the word's length, or undefined. Case, `-` and `_` count for nothing. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 100) return undefined;
   const plain = (s: string) => s.toLowerCase().replace(/[-_ ]/g, '');
   const target = plain(word);
+  const candidates = [...known].slice(0, MOST_KNOWN);
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(target.length / 3)) + 1;
-  for (const candidate of known) {
+  for (const candidate of candidates) {
     const distance = editDistance(target, plain(candidate));
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

@@ -1,7 +1,8 @@
 /** Bytes of a file as text. */
 import { createHash } from 'node:crypto';
 import { fileProblem, type Problem } from './problem';
-import { MAX_BYTES, YamlSource } from './source';
+import { MAX_BYTES } from './compose';
+import { YamlSource } from './source';
 
 /** Names a version of a file: SHA-256 of its bytes, hex. */
 export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -3,7 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, onTestFailed, test } from 'vitest';
 import {
   openWorkshop,
   pause,
@@ -334,6 +335,59 @@ describe.concurrent('voices', () => {
     await until(() => shop.library.voices().length === 0);
     expect(shop.library.brief(shop.library.persona('ada'), {}).voice.id).toBe('deep');
   });
+});
+
+test('whatever is done to the folder, in whatever haste: in the end the library is what the folder is', async () => {
+  const seed = Date.now();
+  onTestFailed(() => console.log(`the deeds are those of seed ${seed}`));
+  const id = fc.constantFrom('ada', 'bob', 'eve');
+  const content = fc.oneof(fc.integer({ min: 100, max: 5000 }), fc.constantFrom('', 'name: [', 'nmae: x'));
+  const deed = fc.oneof(
+    fc.record({ do: fc.constant('write' as const), id, content }),
+    fc.record({ do: fc.constant('replace' as const), id, content }),
+    fc.record({ do: fc.constant('delete' as const), id }),
+    fc.record({ do: fc.constant('rename' as const), id, to: id }),
+  );
+  const text = (c: number | string) => (typeof c === 'number' ? patience(c) : c);
+  const deeds = fc.array(fc.tuple(deed, fc.constantFrom(0, 1, 4, 12, 30, 70)), {
+    minLength: 3,
+    maxLength: 14,
+  });
+
+  const play = async (played: typeof deeds extends fc.Arbitrary<infer T> ? T : never) => {
+    const shop = await openWorkshop({ ada: patience(600) });
+    const disk = new Map<string, number | string>([['ada', 600]]);
+    for (const [step, gap] of played) {
+      const file = shop.file(step.id);
+      if (step.do === 'write' || step.do === 'replace') {
+        await writeFile(step.do === 'write' ? file : `${file}.new`, text(step.content));
+        if (step.do === 'replace') await rename(`${file}.new`, file);
+        disk.set(step.id, step.content);
+      } else if (disk.has(step.id)) {
+        if (step.do === 'delete') await unlink(file);
+        else await rename(file, shop.file(step.to));
+        const content = disk.get(step.id)!;
+        disk.delete(step.id);
+        if (step.do === 'rename') disk.set(step.to, content);
+      }
+      await pause(gap);
+    }
+    const entries = [...disk].sort();
+    const good = entries.filter(([, c]) => typeof c === 'number');
+    const bad = entries.filter(([, c]) => typeof c === 'string').map(([name]) => name);
+    const agrees = () => {
+      const refused = shop.library.rejections().map((r) => r.persona);
+      const listed = shop.library.list().map((p) => [p.id, livePatience(shop, p.id)]);
+      // A refused one that was good before is listed still.
+      const fine = listed.filter(([name]) => !refused.includes(name as string));
+      return JSON.stringify([fine, refused]) === JSON.stringify([good, bad]);
+    };
+    await until(agrees);
+    await quiet();
+    expect(agrees()).toBe(true);
+    await shop.library.close();
+  };
+  await Promise.all(fc.sample(deeds, { numRuns: 12, seed }).map(play));
 });
 
 test('nothing is told after close', async () => {

@@ -193,4 +193,19 @@ describe('any text at all', () => {
       inBounds(text, lint(text));
     }), { numRuns: 500 }); // prettier-ignore
   });
+
+  // Each of these once was, or would easily be, quadratic in a file of a quarter of a megabyte.
+  const many = (n: number, of: (i: number) => string) => Array.from({ length: n }, (_, i) => of(i)).join('');
+  test.each([
+    ['variables in one text', `${CLEAN}facts: ["${'{gold}'.repeat(40_000)}"]\n`],
+    ['escaped variables', `${CLEAN}facts: ["${'\\x7bgold}'.repeat(20_000)}"]\n`],
+    ['the same long line by alias', `${CLEAN}state: {a: &l "${'{a}'.repeat(300)}"}\nfacts: [${'*l, '.repeat(900)}]\n`],
+    ['unknown keys', `${CLEAN}${many(900, (i) => `unknown_key_number_${i}: 1\n`)}`],
+    ['misspelt variables', `${CLEAN}state: {${many(900, (i) => `variable_with_a_long_name_${i}: 1, `)}}\nfacts: [${many(60, (i) => `"{varable_with_a_lang_name_${i}}{variable_wiht_a_name_${i}}", `)}]\n`],
+    ['cues', `${CLEAN}cues:\n${many(60, (i) => `  - id: c${i}\n    says: [${many(32, (j) => `on and on ${j}, `)}]\n`)}`.replace('Hello.', `${'on and on '.repeat(55)}`)],
+    ['stray braces', `${CLEAN}facts: [${'"{{{{{{{{{{{{{{{{{{{{{", '.repeat(64)}]\n`],
+  ])('%s are looked at in bounded time', (_name, text) => {
+    expect(text.length).toBeLessThan(256 * 1024);
+    expect(lint(text).length).toBeLessThanOrEqual(100);
+  }); // prettier-ignore
 });

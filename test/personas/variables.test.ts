@@ -33,17 +33,17 @@ describe('filling in', () => {
     fc.assert(fc.property(fc.string(), fc.string(), fc.string(), (before, value, after) => {
       const text = `${escapeBraces(before)}{x}${escapeBraces(after)}`;
       expect(fillVariables(text, () => value)).toBe(before + value + after);
-      expect(scanVariables(text).uses).toEqual([{ name: 'x', nth: 0 }]);
+      expect(scanVariables(text).uses).toEqual([{ name: 'x', at: escapeBraces(before).length }]);
     })); // prettier-ignore
   });
 });
 
-test('a use says how often its like stands before it; braces that begin no variable are stray', () => {
+test('uses are told with their places; braces that begin no variable are stray', () => {
   expect(scanVariables('{a} {b} {{a}} {a} {A} {a b} {')).toEqual({
     uses: [
-      { name: 'a', nth: 0 },
-      { name: 'b', nth: 0 },
-      { name: 'a', nth: 2 },
+      { name: 'a', at: 0 },
+      { name: 'b', at: 4 },
+      { name: 'a', at: 14 },
     ],
     stray: ['{A} {a b} {', '{a b} {', '{'],
   });

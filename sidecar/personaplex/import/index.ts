@@ -16,15 +16,18 @@ import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import { version } from '../../paths';
-import type { LmHints, MimiHints } from '../checkpoint';
+import { lmLayout, mimiLayout, type LmHints, type MimiDimensions, type MimiHints } from '../checkpoint';
 import {
   buildDepth,
   buildMimiDecoder,
   buildMimiEncoder,
   buildTemporal,
   storagePlan,
+  type LmConfig,
+  type MimiConfig,
   type Provider,
   type Tier,
+  type WeightSource,
 } from '../graphs';
 import { weightBytes, writeModel, type GraphBuilder } from '../onnx';
 import { Tokenizer } from '../tokenizer';
@@ -116,13 +119,14 @@ async function writeFolder(
   runner: JobRunner,
 ): Promise<ModelManifest> {
   const weights = new CheckpointWeights(checkpoint.tensors, runner);
-  const graphs = buildGraphs(checkpoint, weights, options);
+  const { tier, provider } = options;
+  const graphs = buildGraphs(checkpoint.lm, checkpoint.mimi, weights, tier, provider);
   const total = Object.values(graphs).reduce((sum, graph) => sum + weightBytes(graph), 0);
   await checkSpace(options.models, total);
 
   // Weights that are not rounded to blocks are transposed whole on this thread: reading ahead of that would only
   // pile them up.
-  const ahead = options.tier === 'f16' || options.tier === 'f32' ? 1 : runner.width + 1;
+  const ahead = tier === 'f16' || tier === 'f32' ? 1 : runner.width + 1;
   let before = 0;
   for (const name of GRAPHS) {
     const graph = graphs[name];
@@ -146,8 +150,8 @@ async function writeFolder(
     id: options.id,
     name: options.name,
     form: checkpoint.lm.depthStepsStored === 16 ? 'personaplex' : 'moshi',
-    tier: options.tier,
-    provider: options.provider,
+    tier,
+    provider,
     imported: new Date().toISOString(),
     version,
     source: { ...options.origin, files: sourceFiles(options) },
@@ -167,9 +171,11 @@ async function writeFolder(
 }
 
 function buildGraphs(
-  { lm, mimi }: Checkpoint,
-  weights: CheckpointWeights,
-  { tier, provider }: ImportOptions,
+  lm: LmConfig,
+  mimi: MimiConfig,
+  weights: WeightSource,
+  tier: Tier,
+  provider: Provider,
 ): Record<GraphName, GraphBuilder> {
   const plan = storagePlan(tier, provider);
   return {
@@ -274,4 +280,20 @@ export function sweepLeftovers(models: string): void {
     if (match[1] === 'old' && !existsSync(model)) renameSync(at, model);
     else rmSync(at, { recursive: true, force: true });
   }
+}
+
+/** Bytes of weights that a model of these dimensions takes on disk, known before any of them is read. */
+export function importedBytes(lm: LmConfig, mimi: MimiDimensions, tier: Tier, provider: Provider): number {
+  const layout = new Map([...lmLayout(lm), ...mimiLayout(mimi)]);
+  const unread = (): never => {
+    throw new TypeError('weights are not read to measure a graph');
+  };
+  const weights: WeightSource = {
+    shapeOf: (name) => layout.get(name),
+    readFloats: unread,
+    readHalves: unread,
+    readBlocks: unread,
+  };
+  const graphs = buildGraphs(lm, mimi, weights, tier, provider);
+  return Object.values(graphs).reduce((sum, graph) => sum + weightBytes(graph), 0);
 }

@@ -1,0 +1,92 @@
+/** `npc-voice model install`. */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { createInterface } from 'node:readline/promises';
+import { NpcVoiceError } from '../../errors';
+import type { CatalogueEntry } from '../../personaplex/install';
+import { action } from '../failure';
+import { Meter, timeText } from './meter';
+import {
+  providerOption,
+  rooms,
+  say,
+  summarise,
+  threadsOption,
+  tierOption,
+  type ImportChoices,
+} from './shared';
+
+export function registerInstall(model: Command): void {
+  model
+    .command('install')
+    .description('download a model from Hugging Face and import it; interrupted, it goes on where it stopped')
+    .argument(
+      '<name>',
+      'personaplex (behind NVIDIA’s licence, needs HF_TOKEN), or moshiko (free to fetch; no persona)',
+    )
+    .addOption(tierOption())
+    .addOption(providerOption())
+    .option('--accept-licence', 'accept the model’s licence without being asked', false)
+    .option('--keep-download', 'keep the checkpoint, to import it again in another tier', false)
+    .addOption(threadsOption())
+    .addHelpText(
+      'after',
+      '\nHF_TOKEN: your Hugging Face token, for models behind a licence. HF_ENDPOINT: another hub.',
+    )
+    .action(
+      action(
+        async (name: string, options: ImportChoices & { acceptLicence: boolean; keepDownload: boolean }) => {
+          const [{ modelsFolder }, { catalogueEntry, installModel }] = await Promise.all([
+            rooms.store(),
+            rooms.install(),
+          ]);
+          const meter = new Meter();
+          const models = modelsFolder();
+          const manifest = await installModel({
+            entry: catalogueEntry(name),
+            models,
+            tier: options.tier,
+            provider: options.provider,
+            ...(options.threads === undefined ? {} : { threads: options.threads }),
+            hub: { endpoint: process.env.HF_ENDPOINT, token: process.env.HF_TOKEN },
+            keepDownload: options.keepDownload,
+            accept: (entry) => askForLicence(entry, options.acceptLicence),
+            on: {
+              download: (file, bytes, size) => meter.update(file, bytes, size),
+              retrying: (why, waitMs) => {
+                meter.end();
+                process.stderr.write(
+                  `${pc.yellow('waiting')} ${why}; trying again in ${timeText(waitMs / 1000)}\n`,
+                );
+              },
+              import: ({ written, total }) => meter.update('importing', written, total),
+            },
+          });
+          meter.end();
+          summarise(manifest);
+        },
+      ),
+    );
+}
+
+async function askForLicence({ licence, name }: CatalogueEntry, acceptedByFlag: boolean): Promise<boolean> {
+  say(pc.bold(`${name}: ${licence.name}`));
+  for (const line of licence.summary) say(`  ${line}`);
+  say(`  ${pc.underline(licence.url)}`);
+  if (acceptedByFlag) return true;
+  if (!(process.stdin.isTTY && process.stdout.isTTY))
+    throw new NpcVoiceError(
+      'unauthorized',
+      `The ${licence.name} has to be accepted first, and there is nobody to ask.`,
+      {
+        hint: 'Read it, then run this again with --accept-licence.',
+      },
+    );
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await lines.question('Do you accept this licence? [y/N] ');
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}

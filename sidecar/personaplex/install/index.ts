@@ -1,0 +1,169 @@
+/** Installs a model by name: licence, download, import. */
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { NpcVoiceError } from '../../errors';
+import {
+  checkSpace,
+  findCheckpoint,
+  importedBytes,
+  importModel,
+  MIMI,
+  PERSONAPLEX,
+  type ImportProgress,
+  type ModelManifest,
+} from '../import';
+import type { Provider, Tier } from '../graphs';
+import { CATALOGUE, type CatalogueEntry } from './catalogue';
+import { bytesPresent, download } from './download';
+import { Hub, TransientError, type HubFile, type HubOptions } from './hub';
+import { isAccepted, rememberAccepted } from './licences';
+
+export { CATALOGUE, type CatalogueEntry, type Licence } from './catalogue';
+export { bytesPresent, download, type DownloadOptions } from './download';
+export { Hub, TransientError, type HubFile, type HubOptions } from './hub';
+export { isAccepted, rememberAccepted } from './licences';
+
+/** Parts of downloads and downloads that are kept. */
+const DOWNLOADS = '.downloads';
+
+export interface InstallOptions {
+  entry: CatalogueEntry;
+  models: string;
+  tier: Tier;
+  provider: Provider;
+  hub: HubOptions;
+  /** Asks for the licence to be accepted; called at most once in the life of a models folder. */
+  accept: (entry: CatalogueEntry) => Promise<boolean>;
+  /** Keep the checkpoint beside the model, to import it again in another tier. */
+  keepDownload: boolean;
+  threads?: number;
+  on: {
+    download?: (file: string, bytes: number, size: number) => void;
+    retrying?: (why: string, waitMs: number) => void;
+    import?: (progress: ImportProgress) => void;
+  };
+  /** Passed to the download; see there. */
+  patienceMs?: number;
+}
+
+/** @throws NpcVoiceError `model_unavailable` when the catalogue has no such model */
+export function catalogueEntry(id: string): CatalogueEntry {
+  const entry = CATALOGUE.find((each) => each.id === id);
+  if (!entry)
+    throw new NpcVoiceError('model_unavailable', `There is no model ${id} to install.`, {
+      hint: `There are ${CATALOGUE.map((each) => each.id).join(' and ')}; a checkpoint of your own is brought in with \`npc-voice model import\`.`,
+    });
+  return entry;
+}
+
+/**
+ * Installs a model. Interrupted at any point, the same call goes on where it stopped.
+ * @throws NpcVoiceError `unauthorized` without licence or token, `io` for network and disk, `model_invalid`
+ */
+export async function installModel(options: InstallOptions): Promise<ModelManifest> {
+  const { entry, models, tier, provider, on } = options;
+  await agree(options);
+  const hub = new Hub(options.hub);
+  const folder = path.join(models, DOWNLOADS, entry.id);
+  mkdirSync(folder, { recursive: true });
+
+  const { commit, files } = await describeAll(hub, entry, on.retrying, options.patienceMs);
+  const missing = files.reduce((sum, file) => sum + file.size - bytesPresent(folder, file), 0);
+  const lm = { ...PERSONAPLEX, depthStepsStored: entry.id === 'moshiko' ? 8 : 16 };
+  await checkSpace(models, missing + importedBytes(lm, MIMI, tier, provider));
+
+  const hashes = new Map<string, string>();
+  for (const file of files) {
+    const done = await download({
+      hub,
+      repository: entry.repository,
+      revision: commit,
+      file,
+      folder,
+      progress: (bytes) => on.download?.(file.name, bytes, file.size),
+      ...(on.retrying ? { retrying: on.retrying } : {}),
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    });
+    hashes.set(done.path, done.sha256);
+  }
+  const manifest = await importModel({
+    files: findCheckpoint(folder),
+    models,
+    id: entry.id,
+    name: entry.name,
+    tier,
+    provider,
+    origin: { from: entry.repository, revision: commit, licence: entry.licence.name },
+    sourceHashes: hashes,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(on.import ? { progress: on.import } : {}),
+  });
+  if (!options.keepDownload) rmSync(folder, { recursive: true, force: true });
+  return manifest;
+}
+
+async function agree({ entry, models, accept, hub }: InstallOptions): Promise<void> {
+  if (entry.gated && !hub.token)
+    throw new NpcVoiceError(
+      'unauthorized',
+      `${entry.name} is only given to who has accepted its licence, and HF_TOKEN is not set.`,
+      {
+        hint: `Accept it at https://huggingface.co/${entry.repository}, make a token with read access at https://huggingface.co/settings/tokens, set HF_TOKEN to it, and run this again. \`npc-voice model install moshiko\` needs no token.`,
+      },
+    );
+  if (isAccepted(models, entry.repository)) return;
+  if (!(await accept(entry)))
+    throw new NpcVoiceError(
+      'unauthorized',
+      `The ${entry.licence.name} was not accepted; nothing was downloaded.`,
+    );
+  rememberAccepted(models, entry.repository, entry.licence.name);
+}
+
+async function describeAll(
+  hub: Hub,
+  entry: CatalogueEntry,
+  retrying: InstallOptions['on']['retrying'],
+  patienceMs = 1000,
+): Promise<{ commit: string; files: HubFile[] }> {
+  const files: HubFile[] = [];
+  let commit = 'main';
+  for (const name of entry.files) {
+    const file = await patiently(() => hub.describe(entry.repository, commit, name), patienceMs, retrying);
+    // From the first answer on, all files are asked for at one commit.
+    if (file.commit) commit = file.commit;
+    files.push(file);
+  }
+  return { commit, files };
+}
+
+const MAX_ATTEMPTS = 5;
+async function patiently<T>(
+  attempt: () => Promise<T>,
+  patienceMs: number,
+  retrying: InstallOptions['on']['retrying'],
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      if (tries === MAX_ATTEMPTS)
+        throw new NpcVoiceError('io', `The hub cannot be reached: ${error.message}.`, {
+          hint: 'Check your connection and run the same command again.',
+          cause: error,
+        });
+      const wait = patienceMs * 2 ** tries;
+      retrying?.(error.message, wait);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** Removes what is left of downloads of a model. @returns whether there was anything */
+export function removeDownloads(models: string, id: string): boolean {
+  const folder = path.join(models, DOWNLOADS, id);
+  const had = existsSync(folder);
+  rmSync(folder, { recursive: true, force: true });
+  return had;
+}

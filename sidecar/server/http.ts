@@ -24,18 +24,16 @@ export interface HttpOptions {
 }
 
 /**
- * `unsafe-inline` styles: the editor component puts its theme into <style> elements. A blob: script may be the web
- * client's audio worklet, bundled inline. Older Safari does not take 'self' to cover WebSockets, hence ws:.
+ * `unsafe-inline` styles: the studio's editor component puts its theme into <style> elements. Older Safari does not
+ * take 'self' to cover WebSockets, hence ws:.
  */
 const contentPolicy = (host = ''): string =>
   [
     "default-src 'none'",
-    "script-src 'self' blob:",
-    "worker-src 'self' blob:",
+    "script-src 'self'",
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
     "font-src 'self'",
-    "media-src 'self' blob:",
     // IPv6 addresses have no place in a policy; there 'self' has to do.
     `connect-src 'self'${/^[\w.-]+:\d+$/.test(host) ? ` ws://${host}` : ''}`,
     "base-uri 'none'",

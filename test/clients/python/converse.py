@@ -1,9 +1,9 @@
 """
 Talks to an NPC: streams a WAV as the microphone, plays what comes back into another, prints what happened as JSON.
 
-    python3 converse.py player.wav npc.wav --npc aldric --seconds 8 [--speed 4]
+    python3 converse.py player.wav npc.wav --npc aldric [--speed 4]
 
-The sidecar is found by its runtime file.
+The sidecar is found by its runtime file. After the speech comes silence, until the NPC has answered or time is up.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main():
     parser.add_argument("player", help="16-bit mono WAV, 8 to 48 kHz")
     parser.add_argument("npc_wav", help="where the NPC's voice goes")
     parser.add_argument("--npc", default="aldric")
-    parser.add_argument("--seconds", type=float, default=8.0, help="how long to talk, silence included")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long at most, silence included")
     parser.add_argument("--speed", type=float, default=1.0, help="times real time")
     args = parser.parse_args()
 
@@ -31,6 +31,7 @@ def main():
         rate, speech = wav.getframerate(), wav.readframes(wav.getnframes())
 
     frames, events, errors = [], [], []
+    spoken_to, answered = threading.Event(), threading.Event()
 
     def on_message(message):
         if message["t"] == "frame":
@@ -39,6 +40,10 @@ def main():
             client.played(message["npc"], message["n"])
         elif message["t"] in ("turn", "flush", "transcript"):
             events.append(message)
+            if message.get("ev") == "player_stopped":
+                spoken_to.set()
+            if spoken_to.is_set() and message["t"] == "transcript" and message["line"]["who"] == args.npc:
+                answered.set()
         elif message["t"] == "error":
             errors.append(message)
 
@@ -54,6 +59,8 @@ def main():
     def talk():
         began = time.monotonic()
         for i in range(packets):
+            if answered.is_set():
+                break
             pcm = speech[i * packet : (i + 1) * packet]
             client.send_audio("player", pcm.ljust(packet, b"\0"))
             time.sleep(max(0.0, began + (i + 1) * PACKET_MS / 1000 / args.speed - time.monotonic()))

@@ -3,10 +3,10 @@
  * is saved. A file that goes wrong is reported and changes nothing; one that goes away stays live for whoever uses it.
  */
 import { EventEmitter } from 'node:events';
-import type { CharacterBrief } from '../duplex';
+import type { CharacterBrief, DuplexVoice } from '../duplex';
 import { NpcVoiceError, type ErrorCode } from '../errors';
 import type { BriefOverrides, Cast, CastChange } from '../scene/ports';
-import { loadVoice, type Voice } from '../voices';
+import { loadVoice, soundOf, type Voice } from '../voices';
 import type { PersonaEntry, ReloadSpeed, StateValue, VoiceEntry } from '../wire/messages';
 import {
   didYouMean, firstError, FolderWatch, ID_PATTERN, ID_RULE, problemError, YamlFolder, type Problem, type Reading,
@@ -14,7 +14,7 @@ import {
 import { briefOf } from './brief';
 import { classifyChange, diffPersona } from './diff';
 import { lintPersona } from './lint';
-import { loadPersona, type LoadedPersona } from './load';
+import { loadPersona, type LoadedPersona, type PersonaContext } from './load';
 import type { Persona } from './schema';
 import { Shelf } from './shelf';
 
@@ -90,9 +90,9 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
     });
   }
 
-  voice(id: string): Voice {
+  voice(id: string): DuplexVoice {
     const entry = this.voiceShelf.get(id);
-    if (entry?.good) return entry.good;
+    if (entry?.good) return soundOf(entry.good);
     const problem = entry && firstError(entry.problems);
     if (problem) throw problemError(problem, 'voice_invalid');
     throw new NpcVoiceError('unknown_voice', `There is no voice '${id}'.`, {
@@ -189,8 +189,12 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
     await Promise.all(this.watches.map((each, i) => each.start(known[i]!)));
   }
 
-  private context(id: string): { voices: string[]; file: string } {
-    return { voices: this.voiceShelf.there(), file: this.personaFolder.fileOf(id) };
+  private context(id: string): PersonaContext {
+    return {
+      voices: this.voiceShelf.there(),
+      refusedVoices: new Map(this.voiceShelf.refused().map(([voice, problem]) => [voice, problem])),
+      file: this.personaFolder.fileOf(id),
+    };
   }
 
   private isWholePersona(id: string, reading: Reading): boolean {
@@ -198,9 +202,9 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   }
 
   private loaded(id: string, reading: Reading & { kind: 'text' }): LoadedPersona {
-    const context = this.context(id);
-    const key = JSON.stringify([id, reading.version, context.voices]);
-    if (this.recent?.key !== key) this.recent = { key, loaded: loadPersona(id, reading.text, context) };
+    const key = `${id} ${reading.version}`;
+    if (this.recent?.key !== key)
+      this.recent = { key, loaded: loadPersona(id, reading.text, this.context(id)) };
     return this.recent.loaded;
   }
 
@@ -228,6 +232,7 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   }
 
   private voiceSettled(id: string, reading: Reading, since: number): void {
+    this.recent = undefined;
     const before = this.voiceShelf.get(id);
     if (reading.kind === 'gone') {
       this.voiceShelf.remove(id);
@@ -238,15 +243,19 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
         ? loadVoice(id, reading.text, this.voiceFolder.fileOf(id))
         : { voice: undefined, problems: [reading.problem] };
     this.voiceShelf.put(id, reading, voice, problems);
-    const users = this.cast.entries().filter(([, persona]) => persona.voice === id);
+    const users = this.cast.live().filter(([, persona]) => persona.voice === id);
     if (!voice) {
       for (const [persona] of users)
         this.emit('rejected', rejectionOf(persona, firstError(problems)!, 'voice_invalid'));
       return;
     }
-    if (before?.good && JSON.stringify(before.good) !== JSON.stringify(voice))
+    const same = before?.good && JSON.stringify(soundOf(before.good)) === JSON.stringify(soundOf(voice));
+    const wasRefused = before !== undefined && firstError(before.problems) !== undefined;
+    if (before?.good && (!same || wasRefused)) {
+      const changed = same ? [] : ['voice'];
       for (const [persona] of users)
-        this.emit('changed', { persona, changed: ['voice'], speed: 'reprime', since });
+        this.emit('changed', { persona, changed, speed: classifyChange(changed), since });
+    }
     // A persona may have been refused for want of this voice.
     if (!before?.good || !before.there)
       for (const [persona, , saved] of this.cast.refused())

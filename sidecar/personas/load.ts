@@ -19,6 +19,8 @@ export const personaFileSchema = new FileSchema(personaSchema);
 export interface PersonaContext {
   /** Ids of the voices there are. */
   voices: readonly string[];
+  /** Why voices that have a file are not among them. */
+  refusedVoices?: ReadonlyMap<string, Problem>;
   /** What problems call the file; default: `<id>.yaml`. */
   file?: string;
 }
@@ -41,7 +43,7 @@ export function loadPersona(id: string, text: string, context: PersonaContext): 
   // A variable without a value is a mistake of its own, so those stay.
   const value = withoutEmptyKeys(source.value, ['state']);
   const written = validate(source, personaFileSchema, value);
-  checkMeaning(source, value, id, context.voices);
+  checkMeaning(source, value, id, context);
   sortProblems(problems);
   return written && !firstError(problems)
     ? { persona: { ...written, id }, problems, source }
@@ -58,13 +60,18 @@ export function* textsOf(persona: unknown): Generator<[path: Path, text: string]
 }
 
 /** What the schema cannot know. Looks at the value as written, so that one mistake does not hide another. */
-function checkMeaning(source: YamlSource, value: unknown, id: string, voices: readonly string[]): void {
+function checkMeaning(source: YamlSource, value: unknown, id: string, { voices, refusedVoices }: PersonaContext): void {
   const { id: written, voice, role, state } = mapOf(value);
   if (typeof written === 'string' && written !== id)
     source.report('warning', 'id_differs', source.valueRange(['id']),
       `The id is '${written}', but the file's name makes it '${id}'.`, 'Take the id out, or rename the file.');
-  if (typeof voice === 'string' && !voices.includes(voice))
-    source.error('unknown_voice', source.valueRange(['voice']), `There is no voice '${voice}'.`, didYouMean(voice, voices));
+  if (typeof voice === 'string' && !voices.includes(voice)) {
+    const refused = refusedVoices?.get(voice);
+    if (refused)
+      source.error('unknown_voice', source.valueRange(['voice']),
+        `The voice '${voice}' is refused: ${refused.message}`, `See ${refused.file}:${refused.line}:${refused.column}.`);
+    else source.error('unknown_voice', source.valueRange(['voice']), `There is no voice '${voice}'.`, didYouMean(voice, voices));
+  }
   const tag = typeof role === 'string' ? /<\/?system>/i.exec(role) : null;
   if (tag)
     source.error('system_tag', source.withinRange(['role'], tag[0], 0),

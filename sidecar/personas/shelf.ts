@@ -22,14 +22,13 @@ export class Shelf<T> {
     this.byId.set(id, { there: true, good: good ?? this.byId.get(id)?.good, problems, reading });
   }
 
-  /** The file has gone; its last good version stays. True when there was a good one listed. */
+  /** The file has gone; its last good version stays. False when it was not there. */
   remove(id: string): boolean {
     const entry = this.byId.get(id);
-    if (!entry) return false;
-    const listed = entry.there && entry.good !== undefined;
+    if (!entry?.there) return false;
     if (entry.good === undefined) this.byId.delete(id);
     else this.byId.set(id, { ...entry, there: false, problems: [] });
-    return listed;
+    return true;
   }
 
   /** Ids of files that are there and have a good version, sorted. */
@@ -41,6 +40,10 @@ export class Shelf<T> {
     return this.sorted().flatMap(([id, { there, good }]) =>
       there && good !== undefined ? [[id, good]] : [],
     );
+  }
+  /** Last good versions, of files that have gone too. */
+  live(): [id: string, good: T][] {
+    return this.sorted().flatMap(([id, { good }]) => (good !== undefined ? [[id, good]] : []));
   }
   /** Files that are refused as they are, with the first reason. */
   refused(): [id: string, problem: Problem, reading: Reading][] {

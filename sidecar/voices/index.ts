@@ -1,3 +1,3 @@
 /** Voices: files in voices/ that say how each duplex model sounds like them. */
-export { loadVoice, voiceFileSchema } from './load';
+export { loadVoice, soundOf, voiceFileSchema } from './load';
 export { voiceSchema, type Voice, type VoiceFile } from './schema';

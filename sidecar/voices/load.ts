@@ -1,6 +1,14 @@
 /** A voice's text made into a voice, or into the problems that keep it from being one. */
 import { FileSchema, validate, withoutEmptyKeys, YamlSource, type Problem } from '../yaml';
+import type { DuplexVoice } from '../duplex';
 import { voiceSchema, type Voice } from './schema';
+
+/** The part of a voice that is heard; its name and description are for people. */
+export const soundOf = ({ id, understudy, personaplex }: Voice): DuplexVoice => ({
+  id,
+  understudy,
+  ...(personaplex === undefined ? {} : { personaplex }),
+});
 
 export const voiceFileSchema = new FileSchema(voiceSchema);
 

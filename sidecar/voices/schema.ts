@@ -17,7 +17,7 @@ const understudy = z
       ],
     }),
     pitch_hz: z.number().min(60).max(300).optional()
-      .describe('Mean pitch, hertz: about 90 for a deep man, 200 for a woman. rms does not heed it.'),
+      .describe('Mean pitch before any shift, hertz: about 90 for a deep man, 200 for a woman. rms does not heed it.'),
     pitch_range_hz: z.number().min(0).max(80).optional()
       .describe('How far the pitch wanders, hertz: 0 is a monotone, 15 calm, 40 excited. rms does not heed it.'),
     rate: z.number().min(0.5).max(2).default(1).describe('Speaking rate: 0.8 is unhurried, 1.2 brisk.'),

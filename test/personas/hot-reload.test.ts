@@ -238,6 +238,14 @@ describe.concurrent('files that come and go', () => {
     expect(liveName(shop)).toBe('Ada');
   });
 
+  test('one that was refused is listed as gone without a name', async () => {
+    const shop = await openWorkshop({ ada: 'name: [' });
+    await unlink(shop.file('ada'));
+    await until(() => shop.listed.length > 0);
+    expect(shop.listed).toEqual([{ persona: 'ada', there: false, name: undefined }]);
+    expect(shop.library.rejections()).toEqual([]);
+  });
+
   test('one that comes back changed is a change of the live one', async () => {
     const shop = await openWorkshop({ ada: patience(600) });
     await unlink(shop.file('ada'));
@@ -319,6 +327,18 @@ describe.concurrent('voices', () => {
       { persona: 'ada', code: 'voice_invalid', file: path.join(shop.voices, 'deep.yaml'), line: 3, col: 9, hint: "Did you mean 'rms'?" },
     ]); // prettier-ignore
     expect(shop.library.voice('deep').understudy.base).toBe('rms');
+    await writeFile(path.join(shop.voices, 'deep.yaml'), VOICE);
+    await until(() => shop.changed.length > 0);
+    expect(shop.changed).toMatchObject([{ persona: 'ada', changed: [], speed: 'instant' }]);
+  });
+
+  test('a persona whose file has gone still follows its voice', async () => {
+    const shop = await openWorkshop({ ada: persona('Ada') });
+    await unlink(shop.file('ada'));
+    await until(() => shop.listed.length > 0);
+    await writeFile(path.join(shop.voices, 'deep.yaml'), `${VOICE}  gain: 2\n`);
+    await until(() => shop.changed.length > 0);
+    expect(shop.changed).toMatchObject([{ persona: 'ada', changed: ['voice'] }]);
   });
 
   test('a persona that was refused for want of a voice is taken when the voice comes', async () => {
@@ -327,6 +347,13 @@ describe.concurrent('voices', () => {
     await writeFile(path.join(shop.voices, 'high.yaml'), VOICE);
     await until(() => shop.listed.length > 0);
     expect(shop.listed).toEqual([{ persona: 'ada', there: true, name: 'Ada' }]);
+  });
+
+  test("a voice's name and description are not heard, so they change nobody", async () => {
+    const shop = await openWorkshop({ ada: persona('Ada') });
+    await writeFile(path.join(shop.voices, 'deep.yaml'), VOICE.replace('Deep', 'Deeper') + 'about: Deep.\n');
+    await until(() => shop.library.voices()[0]!.name === 'Deeper');
+    expect(shop.changed).toEqual([]);
   });
 
   test('a voice that goes stays live', async () => {

@@ -3,6 +3,7 @@ import { link, mkdir, readdir, readFile, rename, stat, symlink, unlink, writeFil
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { NpcVoiceError } from '../../sidecar/errors';
+import { PersonaLibrary } from '../../sidecar/personas';
 import { openWorkshop, persona, temporaryFolder } from './workshop';
 
 const still = (files: Record<string, string>) => openWorkshop(files, { watch: false });
@@ -62,6 +63,21 @@ describe('what it knows', () => {
     const { library, file } = await still({ ada: 'name: Ada\nrole: You are Ada.\nvoice: deep\nfcats: []\n' });
     const error = await refusal(() => library.persona('ada'));
     expect([error.code, error.place]).toEqual(['persona_invalid', { file: file('ada'), line: 4, column: 1 }]);
+  });
+
+  test('a persona whose voice is refused is told so, with the place in the voice file', async () => {
+    const { voices, save, personas } = await still({});
+    await writeFile(path.join(voices, 'high.yaml'), 'name: High\n');
+    await save('ada', persona('Ada').replace('deep', 'high'));
+    const library = await PersonaLibrary.open({ personas, voices, watch: false });
+    expect(library.rejections()).toMatchObject([
+      {
+        persona: 'ada',
+        code: 'unknown_voice',
+        msg: "The voice 'high' is refused: 'understudy' is missing.",
+        hint: `See ${path.join(voices, 'high.yaml')}:1:1.`,
+      },
+    ]);
   });
 
   test.each(PATHS)('%j names no persona and no voice', async (id) => {

@@ -44,13 +44,13 @@ export interface GeneratorOptions {
 export class Generator {
   readonly tokens: SpeechTokens;
   readonly #model: LanguageModel;
-  readonly #cache: KvCache;
-  readonly #seats: (SeatState | null)[];
-  readonly #columns: Int32Array;
-  readonly #draws: DrawBuffers;
   readonly #singleDraw: DrawBuffers;
-  readonly #frames: SpokenFrame[];
   readonly #width: number;
+  #cache: KvCache;
+  #seats: (SeatState | null)[];
+  #columns: Int32Array;
+  #draws: DrawBuffers;
+  #frames: SpokenFrame[];
 
   constructor(model: LanguageModel, options: GeneratorOptions) {
     this.#model = model;
@@ -61,10 +61,32 @@ export class Generator {
     this.#columns = new Int32Array(options.seats * this.#width);
     this.#draws = new DrawBuffers(model.config, options.seats);
     this.#singleDraw = new DrawBuffers(model.config, 1);
-    this.#frames = Array.from({ length: options.seats }, () => ({
-      codes: new Int32Array(DEPTH_STEPS),
-      text: 0,
-    }));
+    this.#frames = framesOf(options.seats);
+  }
+
+  /** Seats there are, free ones included. */
+  get seats(): number {
+    return this.#seats.length;
+  }
+
+  /**
+   * Makes the batch larger or smaller; idle seats cost memory and time in every step.
+   * @param from by new seat: the seat it is now; -1 for a free one. Conversations of seats left out end.
+   */
+  async rearrange(from: readonly number[]): Promise<void> {
+    const cache = this.#model.newCache(from.length);
+    for (const [seat, old] of from.entries()) {
+      if (old < 0 || !this.#seats[old]) continue;
+      const snapshot = await this.#cache.snapshot(old);
+      await cache.restore(seat, snapshot);
+      snapshot.dispose();
+    }
+    this.#cache.dispose();
+    this.#cache = cache;
+    this.#seats = from.map((old) => (old < 0 ? null : this.#seats[old]!));
+    this.#columns = new Int32Array(from.length * this.#width);
+    this.#draws = new DrawBuffers(this.#model.config, from.length);
+    this.#frames = framesOf(from.length);
   }
 
   /** Computes a prompt (null: none, for plain Moshi) in as few passes as fit the cache. */
@@ -89,6 +111,12 @@ export class Generator {
     state.agent.set(drawn.audio);
     state.user.set(primed.columns.userAcoustic, 1);
     await this.#cache.restore(seat, primed.cache);
+    this.#seats[seat] = state;
+  }
+
+  /** Puts a conversation held elsewhere in a free seat. Its past is empty until a refresh has brought it there. */
+  occupy(seat: number, state: SeatState): void {
+    this.#cache.clear(seat);
     this.#seats[seat] = state;
   }
 
@@ -129,8 +157,11 @@ export class Generator {
     const outlook = await this.#model.consume(this.#cache, { tokens: this.#columns, steps: 1 }, moving);
     this.#draws.prepare(this.#seats.map((state, seat) => (moving[seat] ? state : null)));
     this.#seats.forEach((state, seat) => {
-      if (moving[seat] && state!.forcedText.length > 0)
-        this.#draws.forcedText[seat] = state!.forcedText.shift()!;
+      if (!moving[seat]) return;
+      if (state!.forcedText.length > 0) this.#draws.forcedText[seat] = state!.forcedText.shift()!;
+      if (!state!.silenced) return;
+      this.#draws.forcedText[seat] = this.tokens.textPad;
+      this.#draws.forcedAudio.set(this.tokens.silence, seat * DEPTH_STEPS);
     });
     const drawn = await this.#model.draw(outlook, this.#draws);
     return this.#seats.map((state, seat) => {
@@ -163,9 +194,9 @@ export class Generator {
       state,
       Math.max(0, Math.min(keep, room, state.remembered)),
       async (snapshot) => {
-        if (this.#seats[seat] !== state)
-          throw new NpcVoiceError('internal', `Seat ${seat} was given to another NPC during a refresh.`);
-        await this.#cache.restore(seat, snapshot);
+        const now = this.#seats.indexOf(state);
+        if (now < 0) throw new NpcVoiceError('internal', `Seat ${seat} was freed during a refresh.`);
+        await this.#cache.restore(now, snapshot);
       },
     );
   }
@@ -223,6 +254,9 @@ export class Refresh {
     this.dispose();
   }
 }
+
+const framesOf = (seats: number): SpokenFrame[] =>
+  Array.from({ length: seats }, () => ({ codes: new Int32Array(DEPTH_STEPS), text: 0 }));
 
 function fail(seat: number): never {
   throw new NpcVoiceError('internal', `Seat ${seat} is free.`);

@@ -25,8 +25,12 @@ export class SeatState {
   readonly user = new Int32Array(DEPTH_STEPS);
   /** Text tokens to be said whatever the model would say, one a frame. */
   readonly forcedText: number[] = [];
+  /** Draws padding and silence, whatever the model would say. */
+  silenced = false;
   /** Columns of the conversation so far, prompt not counted. */
   columns = 0;
+  /** First column that was ever known here. */
+  #first = 0;
   readonly #history: Int32Array;
   readonly #width: number;
   readonly #kept: number;
@@ -52,9 +56,20 @@ export class SeatState {
     this.user.set(user);
   }
 
+  /** Takes over a conversation of `columns` columns, of which the last ones are given. */
+  recall(columns: number, last: Int32Array): void {
+    const given = last.length / this.#width;
+    for (let i = Math.max(0, given - this.#kept); i < given; i++) {
+      const column = last.subarray(i * this.#width, (i + 1) * this.#width);
+      this.#history.set(column, ((columns - given + i) % this.#kept) * this.#width);
+    }
+    this.columns = columns;
+    this.#first = columns - Math.min(given, this.#kept);
+  }
+
   /** Conversation columns still remembered. */
   get remembered(): number {
-    return Math.min(this.columns, this.#kept);
+    return Math.min(this.columns - this.#first, this.#kept);
   }
 
   /** Copies the conversation's columns [from, to) into `into`; they must still be remembered. */

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { version } from '../paths';
 import { registerDoctorCommand } from './doctor';
 import { registerInitCommand } from './init';
+import { registerModelCommands } from './model';
 import { registerPersonaCommands } from './persona';
 import { registerServeCommand } from './serve';
 import { registerTalkCommand } from './talk';
@@ -27,5 +28,6 @@ registerDoctorCommand(program);
 registerInitCommand(program);
 registerPersonaCommands(program);
 registerTalkCommand(program);
+registerModelCommands(program);
 
 await program.parseAsync();

@@ -3,6 +3,7 @@ import { passes, renderBench, type BenchReport } from './report';
 
 const benches: Record<string, () => Promise<BenchReport | BenchReport[]>> = {
   sidecar: async () => (await import('./sidecar')).benchSidecar(),
+  'turn-taking': async () => (await import('./turn-taking')).benchTurnTaking(),
   reload: async () => (await import('./reload')).benchReload(),
 };
 

@@ -40,10 +40,11 @@ export function renderBench(report: BenchReport): string {
     const value = `${figure(row.value)} ${row.unit}`.padEnd(18);
     if (row.limit === undefined)
       return `  ${row.what.padEnd(width)}  ${value}${row.note ? pc.dim(row.note) : ''}`;
-    const ratio = row.value / row.limit;
+    // Of a limit of nothing there is no ratio.
+    const ratio = row.limit === 0 ? '' : `ratio ${(row.value / row.limit).toFixed(2)} of `;
     const verdict = passes(row) ? pc.green('ok  ') : pc.red('over');
     const against = `${row.atLeast ? '≥' : '≤'} ${figure(row.limit)} ${row.unit}${row.against ? ` (${row.against})` : ''}`;
-    return `  ${row.what.padEnd(width)}  ${value}${verdict} ratio ${ratio.toFixed(2)} of ${against}${row.note ? pc.dim(`  ${row.note}`) : ''}`;
+    return `  ${row.what.padEnd(width)}  ${value}${verdict} ${ratio}${against}${row.note ? pc.dim(`  ${row.note}`) : ''}`;
   });
   return [pc.bold(report.title), pc.dim(`  ${report.how}`), ...lines, ''].join('\n');
 }

@@ -4,18 +4,20 @@ import { asNpcVoiceError } from '../../errors';
 import { PersonaLibrary } from '../../personas';
 import { version } from '../../paths';
 import { findRunning, runtimeFile } from '../../server';
+import { inspectModels } from './models';
 import { inspectProviders } from './providers';
 import type { Finding, Section } from './report';
 import { inspectUnderstudy } from './understudy';
 
 /** Looks at everything an NPC needs to talk. Never rejects: what fails is a finding. */
 export async function inspect(folders: { personas: string; voices: string }): Promise<Section[]> {
-  const [machine, cast, understudy, codec, providers] = await Promise.all([
+  const [machine, cast, understudy, codec, providers, models] = await Promise.all([
     inspectMachine(),
     safely('personas', () => inspectCast(folders)),
     safely('understudy', inspectUnderstudy),
     safely('Opus', inspectOpus),
     safely('ONNX Runtime', inspectProviders),
+    safely('models', inspectModels),
   ]);
   return [
     { title: 'This machine', findings: machine },
@@ -23,6 +25,7 @@ export async function inspect(folders: { personas: string; voices: string }): Pr
     { title: 'Understudy', findings: understudy },
     { title: 'Codec', findings: codec },
     { title: 'Execution providers', findings: providers },
+    { title: 'Neural models', findings: models },
   ];
 }
 

@@ -26,6 +26,10 @@ export class FileSchema<S extends z.ZodType> {
   keysAt(path: Path): string[] {
     return Object.keys(this.at(path)?.properties ?? {});
   }
+  /** What is said about the key at `path`. */
+  about(path: Path): string | undefined {
+    return this.at(path)?.description;
+  }
   /** Where else a key of that name belongs: `turn_taking.patience_ms`. */
   elsewhere(key: string): string | undefined {
     const search = (schema: JsonSchema, at: string): string | undefined => {
@@ -70,16 +74,16 @@ function reportIssue(source: YamlSource, schema: FileSchema<z.ZodType>, issue: I
       source.error(
         'unknown_key',
         source.keyRange([...path, key]),
-        `'${key}' is not a key${within(path)}.`,
+        `'${key}' is not a key of ${nameOf(path)}.`,
         hint,
       );
     }
     return;
   }
   const found = valueAt(root, path);
-  const name = nameOf(path);
+  const name = capital(nameOf(path));
   if (found === undefined && issue.code === 'invalid_type') {
-    source.error('missing', source.keyRange(path), `${name} is missing.`, describe(schema, path));
+    source.error('missing', source.keyRange(path), `${name} is missing.`, schema.about(path));
     return;
   }
   const at = issue.code === 'invalid_key' ? source.keyRange(path) : source.valueRange(path);
@@ -139,17 +143,7 @@ function hintFor(
   }
   if (issue.code === 'invalid_type' && issue.expected === 'array' && typeof found === 'string')
     return 'A list has each entry on a line of its own, after "- ".';
-  return describe(schema, path);
-}
-
-/** What the schema says about the key, if it is one that says something. */
-function describe(schema: FileSchema<z.ZodType>, path: Path): string | undefined {
-  let at: JsonSchema | undefined = schema.json;
-  for (const step of path) {
-    const next = typeof step === 'number' ? at?.items : at?.properties?.[String(step)];
-    at = next as JsonSchema | undefined;
-  }
-  return at?.description;
+  return schema.about(path);
 }
 
 const kindOf = (expected: string): string =>
@@ -171,7 +165,6 @@ function valueWords(value: unknown): string {
   return String(value);
 }
 
-const within = (path: Path): string => (path.length === 0 ? '' : ` of '${path.map(String).join('.')}'`);
 /** `'turn_taking.overlap'`, `entry 2 of 'facts'`, `'id' of entry 1 of 'cues'`. */
 function nameOf(path: Path): string {
   const words: string[] = [];
@@ -188,9 +181,9 @@ function nameOf(path: Path): string {
     }
   }
   flush();
-  const name = words.length === 0 ? 'the file' : words.join(' of ');
-  return name[0]!.toUpperCase() + name.slice(1);
+  return words.length === 0 ? 'the file' : words.join(' of ');
 }
+const capital = (words: string): string => words[0]!.toUpperCase() + words.slice(1);
 
 function valueAt(root: unknown, path: Path): unknown {
   let value = root;

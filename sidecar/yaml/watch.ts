@@ -21,9 +21,11 @@ const AFTERWATCH = 120;
 const POLL_BROKEN = 40;
 /** Looks at an unchanged broken file before it is told: time alone would pass, too, while this process stood still. */
 const LOOKS_BROKEN = 5;
+/** How often the whole folder is looked over, ms. */
 const SWEEP = 1000;
 /** Sweeps while the folder is missing, ms. */
 const SWEEP_MISSING = 150;
+const LONGEST_ARMING = 2000;
 
 export interface FolderListener {
   /** Whether a reading is one that an editor would have finished. */
@@ -51,6 +53,8 @@ export class FolderWatch {
   private readonly unsettled = new Map<string, Unsettled>();
   private signatures = new Map<string, string>();
   private watcher: FSWatcher | undefined;
+  /** Ends the wait for a watcher to be ready. */
+  private endArming: () => void = () => undefined;
   private sweepTimer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> = Promise.resolve();
   private closed = false;
@@ -77,6 +81,7 @@ export class FolderWatch {
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.sweepTimer);
+    this.endArming();
     for (const file of this.unsettled.values()) file.wake();
     await this.watcher?.close();
     await this.sweeping;
@@ -106,7 +111,12 @@ export class FolderWatch {
     watcher.on('raw', hint).on('all', hint);
     // Without events (too many watches, a network drive) the sweep still finds changes.
     watcher.on('error', () => undefined);
-    await new Promise<void>((resolve) => watcher.once('ready', resolve));
+    // `ready` does not come from a watcher that is closed first, nor from every folder that goes away meanwhile.
+    await new Promise<void>((resolve) => {
+      watcher.once('ready', resolve);
+      this.endArming = resolve;
+      setTimeout(resolve, LONGEST_ARMING).unref();
+    });
   }
 
   private hint(id: string): void {

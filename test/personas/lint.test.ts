@@ -28,8 +28,8 @@ test('a clean persona has nothing but its length told', () => {
 
 describe('errors', () => {
   test.each<[string, string, string[]]>([
-    ['a key that is none', 'colour: red', ["10:1-7 error unknown_key: 'colour' is not a key."]],
-    ['a key of another place', 'patience_ms: 5', ["10:1-12 error unknown_key: 'patience_ms' is not a key."]],
+    ['a key that is none', 'colour: red', ["10:1-7 error unknown_key: 'colour' is not a key of the file."]],
+    ['a key of another place', 'patience_ms: 5', ["10:1-12 error unknown_key: 'patience_ms' is not a key of the file."]],
     ['a key of a key', 'hearing: {rang_m: 3}', ["10:11-17 error unknown_key: 'rang_m' is not a key of 'hearing'."]],
     ['a value of a list', 'turn_taking: {overlap: shout}', [
       "10:24-29 error wrong_value: 'turn_taking.overlap' takes 'yield', 'finish_word', 'hold', 'talk_over', not 'shout'.",

@@ -16,7 +16,7 @@ import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import { version } from '../../paths';
-import { lmLayout, mimiLayout, type LmHints, type MimiDimensions, type MimiHints } from '../checkpoint';
+import type { LmHints, MimiHints } from '../checkpoint';
 import {
   buildDepth,
   buildMimiDecoder,
@@ -280,20 +280,4 @@ export function sweepLeftovers(models: string): void {
     if (match[1] === 'old' && !existsSync(model)) renameSync(at, model);
     else rmSync(at, { recursive: true, force: true });
   }
-}
-
-/** Bytes of weights that a model of these dimensions takes on disk, known before any of them is read. */
-export function importedBytes(lm: LmConfig, mimi: MimiDimensions, tier: Tier, provider: Provider): number {
-  const layout = new Map([...lmLayout(lm), ...mimiLayout(mimi)]);
-  const unread = (): never => {
-    throw new TypeError('weights are not read to measure a graph');
-  };
-  const weights: WeightSource = {
-    shapeOf: (name) => layout.get(name),
-    readFloats: unread,
-    readHalves: unread,
-    readBlocks: unread,
-  };
-  const graphs = buildGraphs(lm, mimi, weights, tier, provider);
-  return Object.values(graphs).reduce((sum, graph) => sum + weightBytes(graph), 0);
 }

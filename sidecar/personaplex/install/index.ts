@@ -2,16 +2,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
-import {
-  checkSpace,
-  findCheckpoint,
-  importedBytes,
-  importModel,
-  MIMI,
-  PERSONAPLEX,
-  type ImportProgress,
-  type ModelManifest,
-} from '../import';
+import { checkSpace, findCheckpoint, importModel, type ImportProgress, type ModelManifest } from '../import';
 import type { Provider, Tier } from '../graphs';
 import { CATALOGUE, type CatalogueEntry } from './catalogue';
 import { bytesPresent, download } from './download';
@@ -25,6 +16,9 @@ export { isAccepted, rememberAccepted } from './licences';
 
 /** Parts of downloads and downloads that are kept. */
 const DOWNLOADS = '.downloads';
+
+/** What a model takes on disk relative to its checkpoint, rounded up; the import itself checks again, exactly. */
+const IMPORTED_SHARE: Record<Tier, number> = { f32: 2.1, f16: 1.1, q8: 0.65, mixed: 0.45, q4: 0.4 };
 
 export interface InstallOptions {
   entry: CatalogueEntry;
@@ -69,8 +63,8 @@ export async function installModel(options: InstallOptions): Promise<ModelManife
 
   const { commit, files } = await describeAll(hub, entry, on.retrying, options.patienceMs);
   const missing = files.reduce((sum, file) => sum + file.size - bytesPresent(folder, file), 0);
-  const lm = { ...PERSONAPLEX, depthStepsStored: entry.id === 'moshiko' ? 8 : 16 };
-  await checkSpace(models, missing + importedBytes(lm, MIMI, tier, provider));
+  const checkpoint = files.reduce((sum, file) => sum + file.size, 0);
+  await checkSpace(models, missing + checkpoint * IMPORTED_SHARE[tier]);
 
   const hashes = new Map<string, string>();
   for (const file of files) {

@@ -11,6 +11,8 @@ const TITLES: Partial<Record<string, string>> = {
   unreachable: 'No sidecar here',
   timeout: 'No sidecar here',
 };
+const KEY_HINT =
+  'Open the address that the sidecar printed last: it carries the key, and each start makes a new one.';
 const root = document.getElementById('studio')!;
 
 async function start(): Promise<void> {
@@ -38,7 +40,7 @@ function cannotStart(error: unknown): HTMLElement {
     icon(ICONS.warn),
     h('h1', {}, TITLES[why.code] ?? 'The sidecar refused'),
     h('p', {}, why.message),
-    why.hint && h('p', { class: 'hint' }, why.hint),
+    h('p', { class: 'hint' }, why.code === 'unauthorized' ? KEY_HINT : why.hint),
     h('button', { type: 'button', class: 'primary', on: { click: () => void start() } }, 'Try again'),
     themeButton(),
   );

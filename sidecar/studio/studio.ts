@@ -1,5 +1,6 @@
 /** The page put together: scenes, who is selected, and what each button does. */
 import { VoiceError, type NpcVoice, type WatchedMessage } from '../../plugins/web/src';
+import { isTyping } from '../../plugins/web/src/typing';
 import type { PersonaChanged } from '../wire/messages';
 import { h, svg } from './dom';
 import { PersonaPanel } from './editor/panel';
@@ -43,7 +44,7 @@ export class Studio {
     this.#scene = this.#own;
     this.#panel = new PersonaPanel(voice, this.#toasts);
     this.#banner = new Banner(() => voice.reconnect());
-    this.#stage = new Stage({
+    this.#stage = new Stage(voice.model.about, {
       talk: (actor) => void this.#talk(actor),
       leave: (actor) => void this.#own.leave(actor.id).catch((error) => this.#failed(error)),
       interrupt: (actor) => void this.#interrupt(actor),
@@ -196,7 +197,7 @@ export class Studio {
       this.#show();
     }
     // A game shows its reloads in its own scene; here they are noticed wherever they happen.
-    if (message.t === 'persona_changed') this.#reloaded(message);
+    if (message.t === 'persona_changed' && message.npcs.length > 0) this.#reloaded(message);
   }
 
   #reloaded({ persona, changed, speed, cost, npcs }: PersonaChanged): void {
@@ -205,7 +206,10 @@ export class Studio {
     this.#toasts.show({
       tone: 'good',
       title: `${name}: ${listed(changed)}`,
-      text: `${SPEED[speed]}, ${took} ms${npcs.length > 1 ? `, for ${npcs.length} NPCs` : ''}`,
+      text:
+        npcs.length === 0
+          ? 'Nobody of it is on stage.'
+          : `${SPEED[speed]}, ${took} ms${npcs.length > 1 ? `, for ${npcs.length} NPCs` : ''}`,
     });
   }
 
@@ -236,12 +240,4 @@ function listed(changed: readonly string[]): string {
   if (changed.length === 0) return 'reloaded';
   const more = changed.length - FEW;
   return changed.slice(0, FEW).join(', ') + (more > 0 ? ` and ${more} more` : '') + ' changed';
-}
-
-function isTyping(event: KeyboardEvent): boolean {
-  const [target] = event.composedPath();
-  return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable || target instanceof HTMLInputElement || target instanceof HTMLSelectElement)
-  );
 }

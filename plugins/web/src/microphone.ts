@@ -2,6 +2,7 @@ import { askForMicrophone, Capture, type DeviceOptions } from './capture/capture
 import { Emitter } from './emitter';
 import type { VoiceError } from './errors';
 import type { Ask, Request } from './link';
+import { isTyping } from './typing';
 
 export interface MicrophoneOptions extends DeviceOptions {
   /** Its id in the scene; default `player`. */
@@ -87,7 +88,11 @@ export class Microphone extends Emitter<MicrophoneEvents> {
   holdToMute(button: HTMLElement, key = ' '): () => void {
     const set = (on: boolean): void => void this.mute(on).catch(() => {});
     const down = (event: Event): void => {
-      if (event instanceof KeyboardEvent && (event.key !== key || event.repeat || isTyping(event))) return;
+      if (event instanceof KeyboardEvent) {
+        if (event.key !== key || event.repeat || isTyping(event)) return;
+        // Another button's key press is that button's.
+        if (event.target instanceof HTMLButtonElement && event.target !== button) return;
+      }
       event.preventDefault();
       set(true);
     };
@@ -179,9 +184,4 @@ export class Microphone extends Emitter<MicrophoneEvents> {
       this.emit('lost', error as VoiceError);
     }
   }
-}
-
-function isTyping(event: KeyboardEvent): boolean {
-  const target = event.target as HTMLElement | null;
-  return !!target && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT|BUTTON)$/.test(target.tagName));
 }

@@ -99,11 +99,11 @@ export class Editor {
   setValue(key: string, value: string): void {
     const { doc } = this.#view.state;
     const at = new RegExp(`^${key}:[ \\t]*(.*?)[ \\t]*(?:#.*)?$`, 'm').exec(doc.toString());
-    if (at) {
-      const from = at.index + at[0].indexOf(at[1]!, key.length + 1);
-      const gap = at[1] === '' && !at[0].endsWith(' ') ? ' ' : '';
-      this.#view.dispatch({ changes: { from, to: from + at[1]!.length, insert: gap + value } });
-    } else this.#view.dispatch({ changes: { from: 0, insert: `${key}: ${value}\n` } });
+    const from = at ? at.index + at[0].indexOf(at[1]!, key.length + 1) : 0;
+    const change = at
+      ? { from, to: from + at[1]!.length, insert: at[1] === '' && !at[0].endsWith(' ') ? ` ${value}` : value }
+      : { from, insert: `${key}: ${value}\n` };
+    this.#view.dispatch({ changes: change, selection: { anchor: from }, effects: centred(from) });
   }
 
   /** The value of a top-level key, unquoted. */
@@ -132,6 +132,7 @@ export class Editor {
   }
 }
 
+const centred = (at: number) => EditorView.scrollIntoView(at, { y: 'center' });
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
 /** The sidecar's problems as the editor's: at the words they name, or at the whole line. */

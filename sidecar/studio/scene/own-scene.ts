@@ -24,12 +24,14 @@ export class OwnScene extends Scene {
     return this.voice.npcs.get(id);
   }
 
-  /** Brings an actor on and opens the microphone. Rejects when the microphone cannot be had; the actor stays. */
+  /** Opens the microphone and brings an actor on. Rejects when the microphone cannot be had; the actor comes anyway. */
   async talkTo(id: string): Promise<void> {
     // The context is made and resumed inside the click, or the browser keeps it silent.
     void this.voice.resume();
+    // The microphone first: it drives the tick, and the greeting need not change clocks halfway.
+    const [opened] = await Promise.allSettled([this.openMicrophone()]);
     if (!this.npc(id)) await this.#bringOn(id);
-    await this.openMicrophone();
+    if (opened.status === 'rejected') throw opened.reason;
   }
 
   async openMicrophone(): Promise<void> {

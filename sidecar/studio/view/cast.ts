@@ -16,7 +16,7 @@ export function doing(actor: Actor): string {
     case 'backchannel':
       return 'nodding along';
     default:
-      return 'here';
+      return 'on stage';
   }
 }
 

@@ -83,7 +83,7 @@ export class Figures {
     const lost = (figures?.mics ?? []).reduce((sum, m) => sum + m.lost + m.late + m.dropped + m.malformed, 0);
     const npc = scene instanceof OwnScene ? [...scene.voice.npcs.values()][0] : undefined;
     const unplayed = npc ? npc.playout.skipped + npc.playout.lost : 0;
-    this.#drops.show(String(lost + unplayed + (figures?.dropped_frames ?? 0)), 'packets and frames');
+    this.#drops.show(String(lost + unplayed + (figures?.dropped_frames ?? 0)), 'packets, frames');
     this.#buffer.element.hidden = !(scene instanceof OwnScene);
     if (!(scene instanceof OwnScene)) return;
     const underruns = npc?.playout.underruns ?? 0;

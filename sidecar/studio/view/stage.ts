@@ -36,12 +36,15 @@ export class Stage {
   );
   readonly #meters = h('div', { class: 'player-meters' });
   readonly #playerMeters = new Map<string, { element: HTMLElement; meter: Meter }>();
-  #voiceMeter: Meter;
+  readonly #voiceMeter: Meter;
+  readonly #about: string;
   #face: Face | undefined;
   #actor: Actor | undefined;
   #scene: Scene | undefined;
 
-  constructor(actions: StageActions) {
+  /** `about`: the duplex model's own sentence on what it can do. */
+  constructor(about: string, actions: StageActions) {
+    this.#about = about;
     const withActor = (run: (actor: Actor) => void) => () => this.#actor && run(this.#actor);
     this.#voiceMeter = new Meter('Voice level', () => (this.#actor?.live ? this.#actor.level : 0));
     this.#talk = h(
@@ -59,7 +62,7 @@ export class Stage {
     );
     const line = h('input', {
       type: 'text',
-      placeholder: 'Give it a line to say',
+      placeholder: 'Say a line',
       'aria-label': 'A line to say',
       maxlength: 600,
     });
@@ -126,7 +129,9 @@ export class Stage {
     const talking = own && scene.microphone !== undefined && actor.live;
     const muted = own && scene.microphone?.muted === true;
     setText(this.#name, actor.name);
-    setText(this.#doing, doing(actor));
+    const empty = own && scene.conversation.entries.length === 0 && !actor.live;
+    this.element.classList.toggle('empty', empty);
+    setText(this.#doing, empty ? this.#about : doing(actor));
     setText(this.#talkLabel, actor.live ? 'Open the microphone' : `Talk to ${actor.name}`);
     setText(
       this.#hint,
@@ -139,7 +144,6 @@ export class Stage {
     this.#live.hidden = !own || !actor.live;
     this.muteButton.hidden = !talking;
     this.#watching.hidden = own;
-    this.element.classList.toggle('empty', scene.conversation.entries.length === 0 && !actor.live);
     this.#showMeters(scene);
   }
 

@@ -166,8 +166,7 @@ function checkVoice(config: LmConfig, voice: VoicePrompt): void {
     });
   };
   if (voice.kind === 'codes') {
-    if (voice.codes.length === 0 || voice.codes.length % DEPTH_STEPS !== 0)
-      refuse('it is not whole frames of 8 codes');
+    if (voice.codes.length % DEPTH_STEPS !== 0) refuse('it is not whole frames of 8 codes');
     if (voice.codes.some((code) => code < 0 || code >= config.card))
       refuse(`a code is outside 0..${config.card - 1}`);
     return;

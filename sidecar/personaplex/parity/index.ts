@@ -1,0 +1,2 @@
+/** Parity with the reference implementation, proven on traces of small random models. */
+export { runParity, type ParityReport } from './run';

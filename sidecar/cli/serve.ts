@@ -1,11 +1,11 @@
 /** `npc-voice serve`: runs the sidecar until it is told to end. */
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import pc from 'picocolors';
 import type { DuplexModel } from '../duplex';
-import { shippedPersonas, shippedVoices, version } from '../paths';
+import { version } from '../paths';
+import { PROTOCOL_VERSION } from '../wire/messages';
 import { action } from './failure';
+import { castFolders, shortPath, withCastFolders } from './folders';
 
 interface ServeOptions {
   personas?: string;
@@ -19,14 +19,10 @@ interface ServeOptions {
 }
 
 export function registerServeCommand(program: Command): void {
-  program
+  const command = program
     .command('serve')
-    .description('Run the sidecar: games connect to it, and its studio opens in a browser.')
-    .option('--personas <dir>', 'folder of persona files (default: ./npc-personas, else the shipped cast)')
-    .option(
-      '--voices <dir>',
-      'folder of voice files (default: voices beside the personas, else the shipped ones)',
-    )
+    .description('Run the sidecar: games connect to it, and its studio opens in a browser.');
+  withCastFolders(command)
     .option(
       '--port <number>',
       'port to listen at; where it is taken, one of the next twenty; 0: any',
@@ -70,17 +66,6 @@ function toPort(text: string): number {
 }
 const collect = (origin: string, others: string[]): string[] => [...others, origin];
 
-/** The folders served: those named, else what the current folder has, else what is shipped. */
-function folders(o: ServeOptions): { personas: string; voices: string } {
-  const own = path.resolve('npc-personas');
-  const personas =
-    o.personas !== undefined ? path.resolve(o.personas) : existsSync(own) ? own : shippedPersonas;
-  const beside = path.join(path.dirname(personas), 'voices');
-  const voices =
-    o.voices !== undefined ? path.resolve(o.voices) : existsSync(beside) ? beside : shippedVoices;
-  return { personas, voices };
-}
-
 async function createModel(name: ServeOptions['model']): Promise<DuplexModel> {
   switch (name) {
     case 'understudy':
@@ -92,7 +77,7 @@ async function serve(o: ServeOptions): Promise<void> {
   const { checkExposure, createLog, findRunning, removeRuntimeFile, startServer, writeRuntimeFile } =
     await import('../server');
   checkExposure({ host: o.host, token: o.token, allowOrigins: o.allowOrigin });
-  const dirs = folders(o);
+  const dirs = castFolders(o);
 
   const running = await findRunning();
   if (running) {
@@ -127,7 +112,7 @@ async function serve(o: ServeOptions): Promise<void> {
     pid: process.pid,
     token: server.token,
     version,
-    protocol: 1,
+    protocol: PROTOCOL_VERSION,
     url: server.url,
     startedAt: new Date().toISOString(),
     personas: dirs.personas,
@@ -147,10 +132,11 @@ async function serve(o: ServeOptions): Promise<void> {
     throw error;
   }
 
-  for (const { file, line, col, msg } of library.rejections()) log.warn(`${file}:${line}:${col}: ${msg}`);
+  for (const { file, line, col, msg } of library.rejections())
+    log.warn(`${shortPath(file)}:${line}:${col}: ${msg}`);
   print(`NPC Voice ${version}, duplex model ${model.info.name}: ${model.info.about}`);
   print(
-    `${library.list().length} personas in ${dirs.personas}, ${library.voices().length} voices in ${dirs.voices}`,
+    `${library.list().length} personas in ${shortPath(dirs.personas)}, ${library.voices().length} voices in ${shortPath(dirs.voices)}`,
   );
   if (o.port !== 0 && server.port !== o.port)
     print(pc.yellow(`Port ${o.port} is taken, so this sidecar is at port ${server.port}.`));

@@ -6,3 +6,4 @@ export type * from './ports';
 export { Scene, type SceneLimits, type SceneOptions } from './scene';
 export { SharedModel } from './shared-model';
 export { SteppedClock } from './stepped-clock';
+export { Timings } from './timings';

@@ -3,19 +3,20 @@
  * Whatever a client sends, it costs no more than its own connection.
  */
 import type { WebSocket } from 'ws';
+import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio';
 import { asNpcVoiceError, NpcVoiceError } from '../errors';
-import { FRAME_MS, SAMPLE_RATE } from '../audio/frame';
+import type { PersonaLibrary } from '../personas';
 import {
-  CLOSE, encodeMessage, errorMessage, parseClientMessage, PROTOCOL_VERSION, requestIdOf,
-  type ClientRequest, type ClientStream, type CloseCode, type Identify, type ServerMessage,
+  CLOSE, errorMessage, parseClientMessage, PROTOCOL_VERSION, requestIdOf,
+  type ClientRequest, type ClientStream, type CloseCode, type Identified, type Identify,
 } from '../wire'; // prettier-ignore
 import type { ServerLimits } from './limits';
 import type { Log } from './log';
 import type { Metrics } from './metrics';
-import { Bucket } from './rate';
+import { Outbox } from './outbox';
 import { handle, type ModelState } from './requests';
-import type { PersonaLibrary } from '../personas';
-import { Session, type CreateScene, type Outbox } from './session';
+import { Session, type CreateScene } from './session';
+import { Throttle } from './throttle';
 import type { WatchHub } from './watch';
 
 /** What all connections share. */
@@ -34,25 +35,24 @@ export interface Services {
 
 /** Opening, the client has not said who it is; open, it has a session; closed, nothing is sent any more. */
 type State =
-  { name: 'opening'; timeout: NodeJS.Timeout } | { name: 'open'; session: Session } | { name: 'closed' };
+  | { name: 'opening'; timeout: NodeJS.Timeout }
+  | { name: 'open'; session: Session }
+  | { name: 'closed' }; // prettier-ignore
+type Answer = object | void;
 
-export class Connection implements Outbox {
+export class Connection {
   readonly #socket: WebSocket;
   readonly #services: Services;
   readonly #authorised: boolean;
   readonly #onClosed: () => void;
-  readonly #messages: Bucket;
-  readonly #requests: Bucket;
-  readonly #patience: Bucket;
+  readonly #outbox: Outbox;
+  readonly #throttle: Throttle;
   readonly #ping: NodeJS.Timeout;
   /** Microphones told about once as unknown, so that a stream of packets is one error. */
   readonly #unknownMics = new Set<string>();
   #state: State;
   #inFlight = 0;
   #lastHeard = performance.now();
-  #stalledSince: number | undefined;
-  droppedFrames = 0;
-  refused = 0;
 
   /** `authorised`: the token came with the upgrade. `onClosed`: once its scene has ended too. */
   constructor(socket: WebSocket, services: Services, authorised: boolean, onClosed: () => void) {
@@ -60,19 +60,17 @@ export class Connection implements Outbox {
     this.#services = services;
     this.#authorised = authorised;
     this.#onClosed = onClosed;
-    const { limits } = services;
-    const now = (): number => performance.now();
-    this.#messages = new Bucket(limits.messagesPerSecond, limits.messagesPerSecond, now);
-    this.#requests = new Bucket(limits.requestBurst, limits.requestsPerSecond, now);
-    this.#patience = new Bucket(limits.refusals, limits.refusals / 20, now);
-    const timeout = setTimeout(() => this.#onIdentifyTimeout(), limits.identifyMs);
-    this.#state = { name: 'opening', timeout };
+    const { limits, log } = services;
+    this.#outbox = new Outbox(socket, limits, services.metrics, (code, why) => this.#onClosing(code, why));
+    this.#throttle = new Throttle(limits);
+    const tooLate = (): void => this.close(CLOSE.notIdentified, `no identify within ${limits.identifyMs} ms`);
+    this.#state = { name: 'opening', timeout: setTimeout(tooLate, limits.identifyMs) };
     this.#ping = setInterval(() => this.#checkLife(), limits.pingMs);
     socket.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
     socket.on('pong', () => (this.#lastHeard = performance.now()));
-    socket.on('error', (error) => services.log.debug(`a connection failed: ${error.message}`));
+    socket.on('error', (error) => log.debug(`${this.#name()} failed: ${error.message}`));
     socket.on('close', (code) => void this.#onClose(code));
-    this.send({
+    this.#outbox.send({
       t: 'hello',
       v: PROTOCOL_VERSION,
       server: `npc-voice/${services.version}`,
@@ -84,55 +82,9 @@ export class Connection implements Outbox {
   get session(): Session | undefined {
     return this.#state.name === 'open' ? this.#state.session : undefined;
   }
-  get #isOpen(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN;
-  }
-  get buffered(): number {
-    return this.#socket.bufferedAmount;
-  }
-
-  send(message: ServerMessage): void {
-    this.#put(encodeMessage(message));
-  }
-
-  sendDroppable(message: ServerMessage | Uint8Array): void {
-    if (!this.#isOpen) return;
-    const now = performance.now();
-    if (this.buffered < this.#services.limits.dropAudioBytes) {
-      this.#stalledSince = undefined;
-      this.#put(message instanceof Uint8Array ? message : encodeMessage(message));
-      return;
-    }
-    this.droppedFrames++;
-    this.#services.metrics.dropped('slow_consumer', 1);
-    this.#stalledSince ??= now;
-    if (now - this.#stalledSince > this.#services.limits.stalledMs) this.#cutOffSlow();
-  }
 
   close(code: CloseCode, reason: string): void {
-    if (!this.#isOpen) return;
-    if (code !== CLOSE.normal && code !== CLOSE.goingAway) {
-      this.#services.metrics.refusals.inc({ code: String(code) });
-      this.#services.log.warn(`closing ${this.#name()}: ${code} ${reason}`);
-    }
-    this.#socket.close(code, reason);
-  }
-
-  /** Ends the connection without waiting for the client. */
-  terminate(): void {
-    this.#socket.terminate();
-  }
-
-  #put(bytes: Uint8Array): void {
-    if (!this.#isOpen) return;
-    this.#socket.send(bytes);
-    if (this.buffered > this.#services.limits.closeBytes) this.#cutOffSlow();
-  }
-
-  /** A close frame would wait behind everything unread, so the connection does not wait for it long. */
-  #cutOffSlow(): void {
-    this.close(CLOSE.slowConsumer, 'the client does not read what it is sent');
-    setTimeout(() => this.terminate(), this.#services.limits.goodbyeMs).unref();
+    this.#outbox.close(code, reason);
   }
 
   #name(): string {
@@ -140,17 +92,16 @@ export class Connection implements Outbox {
     return session ? `${session.client} (${session.id})` : 'a connection';
   }
 
-  #onIdentifyTimeout(): void {
-    this.close(CLOSE.notIdentified, `no identify within ${this.#services.limits.identifyMs} ms`);
+  #onClosing(code: CloseCode, reason: string): void {
+    if (code === CLOSE.normal || code === CLOSE.goingAway) return;
+    this.#services.metrics.refusals.inc({ code: String(code) });
+    this.#services.log.warn(`closing ${this.#name()}: ${code} ${reason}`);
   }
 
   #checkLife(): void {
-    if (performance.now() - this.#lastHeard > 3 * this.#services.limits.pingMs) {
+    if (performance.now() - this.#lastHeard > 3 * this.#services.limits.pingMs)
       this.close(CLOSE.silent, 'nothing was heard of the client');
-      this.terminate();
-      return;
-    }
-    if (this.#isOpen) this.#socket.ping();
+    else if (this.#outbox.isOpen) this.#socket.ping();
   }
 
   async #onClose(code: number): Promise<void> {
@@ -172,16 +123,14 @@ export class Connection implements Outbox {
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    if (!this.#isOpen) return;
+    if (!this.#outbox.isOpen) return;
     this.#lastHeard = performance.now();
     if (!isBinary) {
-      this.send(
-        errorMessage(new NpcVoiceError('bad_message', 'Messages are binary (MessagePack), not text.')),
-      );
+      this.#answerError(new NpcVoiceError('bad_message', 'Messages are binary (MessagePack), not text.'));
       this.close(CLOSE.textMessage, 'messages are binary');
       return;
     }
-    if (!this.#messages.take()) {
+    if (!this.#throttle.admitsMessage()) {
       this.#refuseForSpeed();
       return;
     }
@@ -191,114 +140,104 @@ export class Connection implements Outbox {
       else this.#onRequest(message);
     } catch (thrown) {
       const error = asNpcVoiceError(thrown);
-      if (this.#requests.take()) this.#answerError(error, requestIdOf(error));
+      if (this.#throttle.admitsRequest()) this.#answerError(error, requestIdOf(error));
       else this.#refuseForSpeed(requestIdOf(error));
     }
   }
 
-  /** A message is not looked at, because there are too many. */
+  /** A message is not acted on, because there are too many. Only requests are told so. */
   #refuseForSpeed(id?: number): void {
-    this.refused++;
     this.#services.metrics.dropped('rate', 1);
     if (id !== undefined) {
-      const { requestsPerSecond } = this.#services.limits;
+      const most = `At most ${this.#services.limits.requestsPerSecond} requests a second are answered.`;
       this.#answerError(
-        new NpcVoiceError('too_fast', `At most ${requestsPerSecond} requests a second are answered.`, {
-          hint: 'Wait a second, then send it again.',
-        }),
+        new NpcVoiceError('too_fast', most, { hint: 'Wait a second, then send it again.' }),
         id,
       );
     }
-    if (!this.#patience.take()) this.close(CLOSE.tooFast, 'too many messages');
+    if (!this.#throttle.forgives()) this.close(CLOSE.tooFast, 'too many messages');
   }
 
   #onStream(message: ClientStream): void {
     const { session } = this;
     if (!session) throw notIdentified();
-    if (message.t === 'played') {
-      session.scene.played(message.npc, message.n, message.s ?? (SAMPLE_RATE * FRAME_MS) / 1000);
-      return;
-    }
-    if (session.hasMic(message.mic)) {
-      session.scene.micPacket(message.mic, message.n, message.pcm);
-      return;
-    }
+    if (message.t === 'played') session.scene.played(message.npc, message.n, message.s ?? FRAME_SAMPLES);
+    else if (session.hasMic(message.mic)) session.scene.micPacket(message.mic, message.n, message.pcm);
+    else this.#onUnknownMic(message.mic);
+  }
+
+  #onUnknownMic(mic: string): void {
     this.#services.metrics.dropped('mic_unknown', 1);
-    // Packets sent before word of a closed microphone came back are nobody's fault, so it is said once.
-    if (this.#unknownMics.has(message.mic) || this.#unknownMics.size >= 64) return;
-    this.#unknownMics.add(message.mic);
-    throw new NpcVoiceError('unknown_mic', `There is no microphone ${JSON.stringify(message.mic)}.`, {
+    if (this.#unknownMics.has(mic) || this.#unknownMics.size >= 64) return;
+    this.#unknownMics.add(mic);
+    throw new NpcVoiceError('unknown_mic', `There is no microphone "${mic}".`, {
       hint: 'Open it with open_mic first; its packets are ignored until then.',
     });
   }
 
   #onRequest(request: ClientRequest): void {
-    if (!this.#requests.take()) {
-      this.#refuseForSpeed(request.id);
+    const { id } = request;
+    if (!this.#throttle.admitsRequest()) {
+      this.#refuseForSpeed(id);
       return;
     }
-    const { limits } = this.#services;
-    if (this.#inFlight >= limits.inFlight) {
-      const error = new NpcVoiceError(
-        'too_many',
-        `At most ${limits.inFlight} requests may await their answer.`,
-      );
-      this.#answerError(error, request.id);
+    const { inFlight } = this.#services.limits;
+    if (this.#inFlight >= inFlight) {
+      const error = new NpcVoiceError('too_many', `At most ${inFlight} requests may await their answer.`);
+      this.#answerError(error, id);
       return;
     }
-    let result: object | void | Promise<object | void>;
+    let result: Answer | Promise<Answer>;
     try {
-      result = request.t === 'identify' ? this.#identify(request) : this.#handle(request);
+      result = this.#handle(request);
     } catch (thrown) {
-      this.#answerError(asNpcVoiceError(thrown), request.id);
+      this.#answerError(asNpcVoiceError(thrown), id);
       return;
     }
+    // What is done at once is answered at once, before anything that comes after it is begun.
     if (!(result instanceof Promise)) {
-      this.#answer(request, result);
+      this.#answer(id, result);
       return;
     }
     this.#inFlight++;
     void result
       .then(
-        (value) => this.#answer(request, value),
-        (thrown: unknown) => this.#answerError(asNpcVoiceError(thrown), request.id),
+        (value) => this.#answer(id, value),
+        (thrown: unknown) => this.#answerError(asNpcVoiceError(thrown), id),
       )
       .finally(() => this.#inFlight--);
   }
 
-  #handle(request: Exclude<ClientRequest, Identify>): object | void | Promise<object | void> {
+  #handle(request: ClientRequest): Answer | Promise<Answer> {
+    if (request.t === 'identify') return this.#identify(request);
     const { session } = this;
     if (!session) throw notIdentified();
     const { library, model } = this.#services;
     return handle(request, { session, library, model });
   }
 
-  #answer(request: ClientRequest, result: object | void): void {
-    if (request.t === 'identify') this.send(result as ServerMessage);
-    else this.send({ t: 'ok', id: request.id, ...result });
+  /** A result that names a type is the whole answer; any other is what `ok` carries. */
+  #answer(id: number, result: Answer): void {
+    this.#outbox.send({ t: 'ok', id, ...result });
   }
 
-  #answerError(error: NpcVoiceError, id: number | undefined): void {
+  #answerError(error: NpcVoiceError, id?: number): void {
+    const { log } = this.#services;
     if (error.code === 'internal')
-      this.#services.log.error(
-        `${this.#name()}: ${(error.cause as Error | undefined)?.stack ?? error.message}`,
-      );
-    else this.#services.log.debug(`${this.#name()}: ${error.code} ${error.message}`);
-    this.send(errorMessage(error, id));
+      log.error(`${this.#name()}: ${error.cause instanceof Error ? error.cause.stack : error.message}`);
+    else log.debug(`${this.#name()}: ${error.code} ${error.message}`);
+    this.#outbox.send(errorMessage(error, id));
   }
 
-  #identify({ id, v, client, token, codec, rate, ch }: Identify): ServerMessage {
+  #identify({ id, v, client, token, codec, rate, ch }: Identify): Identified {
     if (this.#state.name !== 'opening')
       throw new NpcVoiceError('already_identified', 'This connection is identified already.');
     if (v !== PROTOCOL_VERSION) {
       this.#closeAfterAnswer(CLOSE.version, `this sidecar speaks version ${PROTOCOL_VERSION}`);
-      throw new NpcVoiceError(
-        'version',
-        `This sidecar speaks version ${PROTOCOL_VERSION}, the client ${v}.`,
-        {
-          hint: 'Bring the plugin and the sidecar to the same release.',
-        },
-      );
+      const versions = `This sidecar speaks version ${PROTOCOL_VERSION}, the client ${v}.`;
+      throw new NpcVoiceError('version', versions, {
+        hint: 'Bring the plugin and the sidecar to the same release.',
+      });
     }
     const isKnown = token === undefined ? this.#authorised : this.#services.isToken(token);
     if (!isKnown) {
@@ -308,11 +247,18 @@ export class Connection implements Outbox {
       });
     }
     const { createScene, hub, metrics, log, library, newSessionId } = this.#services;
-    const { info } = this.#services.model;
-    const format = { codec: codec ?? 's16', rate: rate ?? SAMPLE_RATE, channels: ch ?? 1 } as const;
+    const { id: model, name, scripted, about, capacity } = this.#services.model.info;
     const session = new Session({
-      id: newSessionId(), client, format, outbox: this, createScene, hub, metrics, log,
-    }); // prettier-ignore
+      id: newSessionId(),
+      client,
+      format: { codec: codec ?? 's16', rate: rate ?? SAMPLE_RATE, channels: ch ?? 1 },
+      outbox: this.#outbox,
+      refused: () => this.#throttle.refused,
+      createScene,
+      hub,
+      metrics,
+      log,
+    });
     clearTimeout(this.#state.timeout);
     this.#state = { name: 'open', session };
     log.info(`${this.#name()} connected`);
@@ -321,10 +267,10 @@ export class Connection implements Outbox {
       id,
       v: PROTOCOL_VERSION,
       session: session.id,
-      model: { id: info.id, name: info.name, scripted: info.scripted, about: info.about },
-      capacity: info.capacity,
-      personas: [...library.list()],
-      voices: [...library.voices()],
+      model: { id: model, name, scripted, about },
+      capacity,
+      personas: library.list(),
+      voices: library.voices(),
     };
   }
 

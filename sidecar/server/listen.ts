@@ -6,6 +6,8 @@ import { isLoopback, LOOPBACK } from './gate';
 
 /** Ports tried after the one asked for. */
 export const PORTS_TRIED = 20;
+/** TCP connections at each address. */
+const MAX_SOCKETS = 256;
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 const isTaken = (error: unknown): boolean => codeOf(error) === 'EADDRINUSE';
@@ -16,6 +18,8 @@ function bind(address: string, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     // Slow and oversized requests are cut off by Node itself at these.
     const server = createServer({ maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 20_000 });
+    // More than WebSockets there may be, so that those over their cap are told; beyond this, nobody is.
+    server.maxConnections = MAX_SOCKETS;
     server.once('error', reject);
     server.listen({ host: address, port, ipv6Only: address === '::1' }, () => {
       server.off('error', reject);

@@ -1,8 +1,7 @@
 /** What a client may ask of its scene, and the results each request is answered with. */
 import type { DuplexModelInfo } from '../duplex';
-import type { Problem } from '../personas';
+import type { PersonaLibrary, Problem } from '../personas';
 import type { ClientRequest, PersonaProblem, Results } from '../wire';
-import type { PersonaLibrary } from '../personas';
 import { round } from './rate';
 import type { Session } from './session';
 

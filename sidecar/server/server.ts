@@ -147,11 +147,7 @@ export async function startServer(o: ServerOptions): Promise<RunningServer> {
     if (connections.size > 0) {
       const gone = new Promise<void>((resolve) => (idle = resolve));
       for (const connection of connections) connection.close(CLOSE.goingAway, 'the sidecar is ending');
-      const impatient = setTimeout(() => {
-        for (const connection of connections) connection.terminate();
-      }, limits.goodbyeMs);
       await gone;
-      clearTimeout(impatient);
     }
     for (const server of servers) server.closeAllConnections();
     await closed;

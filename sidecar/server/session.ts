@@ -1,34 +1,29 @@
 /** One client's scene on the wire: what the scene tells becomes messages. What the client asks is in requests.ts. */
 import { createAudioEncoder, type AudioEncoder, type AudioFormat } from '../audio';
 import { asNpcVoiceError } from '../errors';
-import type { MicStats, SceneFrame, ScenePort, SceneSink, SceneTurn, TickTiming } from '../scene/ports';
-import { Timings } from '../scene/timings';
-import { errorMessage } from '../wire';
-import type { HoldReason, SceneFigures, ServerMessage, TranscriptLine, WatchedScene } from '../wire';
+import {
+  Timings, type MicStats, type SceneFrame, type ScenePort, type SceneSink, type SceneTurn, type TickTiming,
+} from '../scene'; // prettier-ignore
+import {
+  errorMessage, type HoldReason, type SceneFigures, type ServerMessage, type TranscriptLine, type WatchedScene,
+} from '../wire'; // prettier-ignore
 import type { Log } from './log';
 import type { DropCause, Metrics } from './metrics';
-
+import type { Outbox } from './outbox';
 import { round } from './rate';
 import type { WatchHub, Watchable } from './watch';
 
 /** Sets up the scene of a new connection. */
 export type CreateScene = (sink: SceneSink) => ScenePort;
 
-/** Where a session's messages go: its connection. */
-export interface Outbox {
-  send(message: ServerMessage): void;
-  /** Sends what may be dropped when the client does not keep up: NPC audio and relayed scenes. */
-  sendDroppable(message: ServerMessage | Uint8Array): void;
-  readonly buffered: number;
-  readonly droppedFrames: number;
-  readonly refused: number;
-}
 export interface SessionOptions {
   id: string;
   client: string;
   /** How NPC audio is wanted. */
   format: AudioFormat;
   outbox: Outbox;
+  /** Messages of this client refused by a rate cap. */
+  refused: () => number;
   createScene: CreateScene;
   hub: WatchHub;
   metrics: Metrics;
@@ -178,7 +173,7 @@ export class Session implements SceneSink, Watchable {
       this.scene.stats();
     const latency = this.#latency.summary();
     const overhead = this.#overhead.summary();
-    const { buffered, droppedFrames, refused } = this.#o.outbox;
+    const { outbox, refused } = this.#o;
     return {
       ticks,
       timer_ticks: timerTicks,
@@ -198,9 +193,9 @@ export class Session implements SceneSink, Watchable {
       overhead_p50: round(overhead.p50),
       overhead_p99: round(overhead.p99),
       loop_p99: round(this.#loopP99),
-      buffered,
-      dropped_frames: droppedFrames,
-      refused,
+      buffered: outbox.buffered,
+      dropped_frames: outbox.dropped,
+      refused: refused(),
       mics: Object.entries(mics).map(([mic, m]) => ({
         mic,
         packets: m.packets,

@@ -4,12 +4,12 @@ export const CLOSE = {
   normal: 1000,
   /** The sidecar is ending. */
   goingAway: 1001,
+  /** Broken WebSocket framing (sent by the WebSocket layer itself). */
+  protocol: 1002,
   /** A text message came; every message is binary. */
   textMessage: 1003,
   /** A message over MAX_PAYLOAD came (sent by the WebSocket layer itself). */
   tooLarge: 1009,
-  /** The sidecar failed; its log says how. */
-  internal: 1011,
   /** `identify` named a protocol version the sidecar does not speak. */
   version: 4002,
   /** No `identify` in time. */

@@ -2,6 +2,7 @@
  * The understudy: the duplex model that needs no GPU and no download. Its turn-taking is real, its voice is an
  * embedded text-to-speech, and its words are the persona's own script.
  */
+import { FRAME_MS } from '../audio/frame';
 import type {
   CharacterBrief,
   DuplexModel,
@@ -25,14 +26,23 @@ export interface UnderstudyOptions {
   realtime?: boolean;
 }
 
+/** What has been measured to work; nobody has asked for more. */
+const MOST_NPCS = 128;
+const FEWEST_NPCS = 8;
+/** How much of a frame hearing may take. */
+const HEARING_SHARE = 0.75;
+
+function capacityAt(costMs: number): DuplexModelInfo['capacity'] {
+  const sustained = Math.floor((HEARING_SHARE * FRAME_MS) / costMs);
+  const npcs = Math.min(MOST_NPCS, Math.max(FEWEST_NPCS, sustained));
+  const why = `Hearing took ${costMs.toFixed(2)} ms a frame for each NPC at the start, if each hears something different; NPCs that hear the same share it.`;
+  return { npcs, why };
+}
+
 export class Understudy implements DuplexModel {
-  readonly info: DuplexModelInfo = {
-    id: 'understudy',
-    name: 'Understudy',
-    scripted: true,
-    about:
-      'Hears when you speak and takes turns as the persona says, but understands nothing: it speaks lines prepared in the persona file.',
-    capacity: { npcs: 64, why: 'Not measured yet.' },
+  #capacity: DuplexModelInfo['capacity'] = {
+    npcs: MOST_NPCS,
+    why: 'Not measured yet: the understudy has not started.',
   };
   readonly #realtime: boolean;
   readonly #seats = new Map<SeatId, Seat>();
@@ -45,9 +55,21 @@ export class Understudy implements DuplexModel {
     this.#realtime = realtime;
   }
 
+  get info(): DuplexModelInfo {
+    return {
+      id: 'understudy',
+      name: 'Understudy',
+      scripted: true,
+      about:
+        'Hears when you speak and takes turns as the persona says, but understands nothing: it speaks lines prepared in the persona file.',
+      capacity: this.#capacity,
+    };
+  }
+
   async start(): Promise<void> {
     try {
       await Promise.all([this.#ears.start(), this.#speech.start()]);
+      this.#capacity = capacityAt(await this.#ears.measureCost());
     } catch (cause) {
       await this.stop();
       throw new NpcVoiceError('model_unavailable', 'The understudy could not be loaded.', {
@@ -76,7 +98,7 @@ export class Understudy implements DuplexModel {
     if (trouble) throw trouble;
     if (!this.#realtime) await this.#speech.settled();
     await this.#ears.hear(inputs);
-    return inputs.map(({ seat }) => this.#seat(seat).step(this.#ears.heard(seat)));
+    return inputs.map(({ seat }) => this.#move(seat));
   }
 
   async update(seat: SeatId, brief: CharacterBrief): Promise<UpdateReceipt> {
@@ -102,6 +124,14 @@ export class Understudy implements DuplexModel {
   async stop(): Promise<void> {
     this.#seats.clear();
     await Promise.all([this.#ears.stop(), this.#speech.stop()]);
+  }
+
+  /** A seat freed while the step was under way says nothing. */
+  #move(id: SeatId): SeatOutput {
+    const seat = this.#seats.get(id);
+    if (seat) return seat.step(this.#ears.heard(id));
+    this.#ears.forget(id);
+    return { seat: id, pcm: null, text: '', mouth: null, turn: 'idle', heardSpeech: false, events: [] };
   }
 
   #seat(id: SeatId): Seat {

@@ -72,7 +72,8 @@ class Order implements Utterance {
 }
 
 export class Synthesiser implements SpeechSource {
-  readonly #onCrash: (error: NpcVoiceError) => void;
+  readonly #onTrouble: (error: NpcVoiceError) => void;
+  readonly #workerFile: string;
   /** Kept in order of last use, oldest first. */
   readonly #kept = new Map<string, Order>();
   #keptBytes = 0;
@@ -84,8 +85,10 @@ export class Synthesiser implements SpeechSource {
   #readyWaiters: (() => void)[] = [];
   #idleWaiters: (() => void)[] = [];
 
-  constructor(onCrash: (error: NpcVoiceError) => void) {
-    this.#onCrash = onCrash;
+  /** @param onTrouble is told of crashes and of clauses that cannot be spoken; neither needs anything done */
+  constructor(onTrouble: (error: NpcVoiceError) => void, workerFile = distFile('workers', 'tts.js')) {
+    this.#onTrouble = onTrouble;
+    this.#workerFile = workerFile;
   }
 
   /** Resolves when flite is loaded. */
@@ -96,7 +99,7 @@ export class Synthesiser implements SpeechSource {
         failing = false;
         resolve();
       });
-      this.#worker = new SurvivingWorker<TtsAnswer>(distFile('workers', 'tts.js'), 'text-to-speech', {
+      this.#worker = new SurvivingWorker<TtsAnswer>(this.#workerFile, 'text-to-speech', {
         onStart: () => (this.#isReady = false),
         onAnswer: (answer) => this.#answered(answer),
         onCrash: (error) => {
@@ -170,7 +173,7 @@ export class Synthesiser implements SpeechSource {
     } else {
       order.settle(undefined);
       this.#kept.delete(order.key);
-      this.#onCrash(new NpcVoiceError('internal', `A clause could not be spoken: ${answer.message}`));
+      this.#onTrouble(new NpcVoiceError('internal', `A clause could not be spoken: ${answer.message}`));
     }
     this.#next();
   }
@@ -185,7 +188,7 @@ export class Synthesiser implements SpeechSource {
       order.settle(undefined);
       this.#kept.delete(order.key);
     }
-    this.#onCrash(error);
+    this.#onTrouble(error);
   }
 
   #keep(order: Order): void {

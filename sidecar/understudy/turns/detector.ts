@@ -34,7 +34,7 @@ const SOUND_RANGE_DB = 38;
 const DRAWN_OUT_MS = 400;
 const DRAWN_OUT_DB = 12;
 /** Silence after which speech is no longer going on. */
-const HANGOVER_MS = 240;
+const HANGOVER_MS = 220;
 /** How fast the noise is learned, per frame of noise. */
 const NOISE_RATE = 0.08;
 /** Until noise was met on its own, it is the quietest 15 ms of this many frames (2.4 s). */

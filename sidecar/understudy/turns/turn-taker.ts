@@ -37,6 +37,8 @@ export class TurnTaker {
   #held = false;
   #interrupted = false;
   #playerTalks = false;
+  /** The longest stretch of speech in the player's turn. */
+  #turnMs = 0;
   #unsureFrames = 0;
   #quietMs = 0;
   #idleJitter: number;
@@ -102,6 +104,7 @@ export class TurnTaker {
     else if ('speech' in this.turn) this.turn.speech.endAfterWord();
     if (this.turn.kind === 'speaking') this.turn.endedBy = 'hold';
     if (this.turn.kind === 'listening') this.turn = { kind: 'open' };
+    this.#turnMs = 0;
   }
 
   interrupt(): void {
@@ -149,6 +152,7 @@ export class TurnTaker {
       this.#playerTalks = true;
       this.#tell({ kind: 'player_started' });
     }
+    if (heard.voiced) this.#turnMs = Math.max(this.#turnMs, heard.speechMs);
     if (heard.speaking) this.#restartIdle();
     else if (this.#playerTalks) this.#playerStopped(heard);
   }
@@ -192,7 +196,7 @@ export class TurnTaker {
     }
     const { patienceMs } = this.#brief.turnTaking;
     const isFree = Math.min(heard.quietMs, cut?.ago ?? Infinity) >= patienceMs && !this.#isUnsure(heard);
-    if (isFree && this.turn.kind !== 'open') this.#playersTurnIsOver(cut, heard);
+    if (isFree && this.turn.kind !== 'open') this.#playersTurnIsOver(cut);
     if (isFree && this.#agenda.length === 0) this.#waitIdly(heard);
     const next = this.#agenda[0];
     if (next && (isFree || next.waitsFor !== 'floor') && next.line.isReady(next.from)) {
@@ -211,12 +215,14 @@ export class TurnTaker {
     return false;
   }
 
-  #playersTurnIsOver(cut: CutLine | undefined, heard: Heard): void {
+  #playersTurnIsOver(cut: CutLine | undefined): void {
     if (this.turn.kind === 'listening') this.turn = { kind: 'open' };
     else if (this.turn.kind === 'backchannel') this.turn.cut = undefined;
     this.#backchannel.reset();
+    const wasTurn = this.#turnMs >= SHORTEST_TURN_MS;
+    this.#turnMs = 0;
     if (cut) this.#answerCut(cut);
-    else if (heard.speechMs >= SHORTEST_TURN_MS) this.#answer();
+    else if (wasTurn) this.#answer();
   }
 
   #answer(): void {
@@ -307,6 +313,7 @@ export class TurnTaker {
     this.#tell({ kind: 'npc_stopped', ms: speech.ms });
     if (cutShort) return this.#lineWasCut(speech, endedBy);
     speech.line.drop();
+    if (!heard.speaking) this.#turnMs = 0;
     this.turn = heard.speaking ? { kind: 'listening', cut: undefined } : { kind: 'open' };
   }
 

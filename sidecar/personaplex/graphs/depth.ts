@@ -37,7 +37,7 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
   const projected = ops.split(
     linear(
       bench,
-      ops.cast(hidden, plan.activations),
+      ops.reshape(ops.cast(hidden, plan.activations), ['batch', 1, dim]),
       'depformer_in',
       steps.map((k) => ({ name: `depformer_in.${k}.weight` })),
       'depth',
@@ -59,15 +59,21 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
     graph.scope(`step${step}`, () => {
       const name = step === 0 ? 'depformer_text_emb' : `depformer_emb.${step - 1}`;
       const embedded = embeddingTable(bench, name, [{ name: `${name}.weight` }]).gather(previous);
-      let d = ops.add(projected[step]!, ops.reshape(embedded, ['batch', depthDim]));
+      let stream: Stream = { sum: projected[step]!, added: embedded };
       norms.forEach((layerNorms, layer) => {
-        d = graph.scope(`layer${layer}`, () =>
-          depthLayer(bench, config, { step, layer }, d, layerNorms, cache[layer]!),
+        stream = graph.scope(`layer${layer}`, () =>
+          depthLayer(bench, config, { step, layer }, stream, layerNorms, cache[layer]!),
         );
       });
       const head = { name: `linears.${step}.weight` };
-      const logits = ops.cast(linear(bench, d, `linears.${step}`, [head], 'audio-head'), 'f32');
-      sampled.push(audioSampler(logits, step));
+      const logits = linear(
+        bench,
+        ops.add(stream.sum, stream.added),
+        `linears.${step}`,
+        [head],
+        'audio-head',
+      );
+      sampled.push(audioSampler(ops.cast(ops.reshape(logits, ['batch', config.card]), 'f32'), step));
       previous = forcedOr(forced[step]!, sampled[step]!);
       audio.push(previous);
     });
@@ -78,34 +84,36 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
   return graph;
 }
 
-/** Keys as columns [batch, heads, size, 1] and values as rows [batch, heads, 1, size], one for each step so far. */
+/** Keys and values [batch, 1, width] of each step so far. */
 interface LayerCache {
   keys: Value[];
   values: Value[];
 }
 
-/** A layer's two norms; all steps share them. */
-type LayerNorms = (x: Value, which: 1 | 2) => Value;
+/** The residual stream [batch, 1, width]: its sum, and what the last block adds to it. */
+interface Stream {
+  sum: Value;
+  added: Value;
+}
+
+/** Norm weights of a layer's two blocks; all steps share them. */
+type LayerNorms = readonly [attention: Value, gating: Value];
 
 function depthNorms(bench: Workbench, { depthLayers, depthDim }: LmConfig): LayerNorms[] {
-  return Array.from({ length: depthLayers }, (_, layer) => {
-    const [norm1, norm2] = [1, 2].map((which) =>
-      plainWeight(bench, `depformer.layers.${layer}.norm${which}.alpha`, [depthDim], bench.plan.activations),
-    );
-    return (x, which) => contrib.rmsNorm(x, which === 1 ? norm1! : norm2!, RMS_EPSILON);
-  });
+  const norm = (layer: number, which: 1 | 2): Value =>
+    plainWeight(bench, `depformer.layers.${layer}.norm${which}.alpha`, [depthDim], bench.plan.activations);
+  return Array.from({ length: depthLayers }, (_, layer) => [norm(layer, 1), norm(layer, 2)]);
 }
 
 function depthLayer(
   bench: Workbench,
   config: LmConfig,
   { step, layer }: { step: number; layer: number },
-  d: Value,
-  norm: LayerNorms,
-  cache: LayerCache,
-): Value {
+  stream: Stream,
+  [norm1, norm2]: LayerNorms,
+  { keys, values }: LayerCache,
+): Stream {
   const { depthDim: width, depthFfnHidden: hidden, depthHeads: heads } = config;
-  const size = width / heads;
   const at = `depformer.layers.${layer}`;
   /** This step's rows of a matrix that stacks all steps. */
   const ofStep = (name: string, rows: number): WeightSlice => ({
@@ -115,29 +123,20 @@ function depthLayer(
   const matrix = (x: Value, slice: WeightSlice): Value =>
     linear(bench, x, `${slice.name}${slice.rows ? `.${step}` : ''}`, [slice], 'depth');
 
-  const packed = matrix(norm(d, 1), ofStep(`${at}.self_attn.in_proj_weight`, 3 * width));
+  const before = contrib.skipRmsNorm(stream.sum, stream.added, norm1, RMS_EPSILON);
+  const packed = matrix(before.normed, ofStep(`${at}.self_attn.in_proj_weight`, 3 * width));
   const [q, k, v] = ops.split(packed, -1, [width, width, width]);
-  cache.keys.push(ops.reshape(k!, ['batch', heads, size, 1]));
-  cache.values.push(ops.reshape(v!, ['batch', heads, 1, size]));
-  // The only key of the first step has all the weight.
-  const attended = step === 0 ? v! : attendSteps(q!, cache, heads, size);
-  const e = ops.add(d, matrix(attended, ofStep(`${at}.self_attn.out_proj.weight`, width)));
-  const gated = matrix(norm(e, 2), { name: `${at}.gating.${step}.linear_in.weight` });
+  keys.push(k!);
+  values.push(v!);
+  // No positions, and every step sees all before it. The only key of the first step has all the weight.
+  const attended =
+    step === 0 ? v! : contrib.multiHeadAttention(q!, ops.concat(keys, 1), ops.concat(values, 1), null, heads);
+  const mixed = matrix(attended, ofStep(`${at}.self_attn.out_proj.weight`, width));
+  const between = contrib.skipRmsNorm(before.sum, mixed, norm2, RMS_EPSILON);
+  const gated = matrix(between.normed, { name: `${at}.gating.${step}.linear_in.weight` });
   const [gate, up] = ops.split(gated, -1, [hidden, hidden]);
-  return ops.add(
-    e,
-    matrix(ops.mul(contrib.silu(gate!), up!), { name: `${at}.gating.${step}.linear_out.weight` }),
-  );
-}
-
-/** Attention of this step over itself and the steps before it; no positions, every step sees all before it. */
-function attendSteps(q: Value, { keys, values }: LayerCache, heads: number, size: number): Value {
-  const query = ops.mul(
-    ops.reshape(q, ['batch', heads, 1, size]),
-    q.graph.constant(q.type, [1], [1 / Math.sqrt(size)]),
-  );
-  const weights = ops.softmax(ops.matmul(query, ops.concat(keys, 3)));
-  return ops.reshape(ops.matmul(weights, ops.concat(values, 2)), ['batch', heads * size]);
+  const added = matrix(ops.mul(contrib.silu(gate!), up!), { name: `${at}.gating.${step}.linear_out.weight` });
+  return { sum: between.sum, added };
 }
 
 const forcedOr = (forced: Value, sampled: Value): Value =>

@@ -51,22 +51,29 @@ export function buildTemporal(config: LmConfig, weights: WeightSource, plan: Sto
   };
   const attend = plan.provider === 'cpu' ? cpuAttention(graph, config, heads) : deviceAttention(bench, heads);
 
-  let x = graph.scope('embed', () => embedColumns(bench, config, tokens, embeddings));
+  const [embedded, given] = graph.scope('embed', () => embedColumns(bench, config, tokens, embeddings));
+  let stream: Stream = { sum: embedded, added: given };
   for (let layer = 0; layer < config.layers; layer++) {
-    x = graph.scope(`layer${layer}`, () => temporalLayer(bench, config, layer, x, rotation, heads, attend));
+    stream = graph.scope(`layer${layer}`, () =>
+      temporalLayer(bench, config, layer, stream, rotation, heads, attend),
+    );
   }
   graph.scope('heads', () => {
-    const last = ops.reshape(ops.slice(x, 1, -1), ['batch', config.dim]);
-    const hidden = contrib.rmsNorm(
-      last,
-      plainWeight(bench, 'out_norm.alpha', [config.dim], plan.activations),
-      RMS_EPSILON,
-    );
-    graph.output('hidden', ops.cast(hidden, 'f32'));
+    const last = (x: Value): Value => ops.slice(x, 1, -1);
+    const scale = plainWeight(bench, 'out_norm.alpha', [config.dim], plan.activations);
+    const { normed } = contrib.skipRmsNorm(last(stream.sum), last(stream.added), scale, RMS_EPSILON);
+    const hidden = ops.reshape(normed, ['batch', config.dim]);
     const logits = linear(bench, hidden, 'text_linear', [{ name: 'text_linear.weight' }], 'text-head');
     graph.output('text_logits', ops.cast(logits, 'f32'));
+    graph.output('hidden', ops.cast(hidden, 'f32'));
   });
   return graph;
+}
+
+/** The residual stream [batch, steps, dim]: its sum, and what the last block adds to it. */
+interface Stream {
+  sum: Value;
+  added: Value;
 }
 
 interface Rotation {
@@ -78,8 +85,8 @@ interface Rotation {
 /** Attention of a layer over its cache and its new rows; [batch, steps, dim]. */
 type Attend = (layer: number, query: Value, key: Value, value: Value) => Value;
 
-/** Sum of one row of each of the 17 tables. */
-function embedColumns(bench: Workbench, config: LmConfig, tokens: Value, embeddings: Value): Value {
+/** The sum of one row of each of the 17 tables, and the embeddings given. */
+function embedColumns(bench: Workbench, config: LmConfig, tokens: Value, embeddings: Value): [Value, Value] {
   const { graph } = bench;
   const text = embeddingTable(bench, 'text_emb', [{ name: 'text_emb.weight' }]);
   const names = Array.from({ length: config.audioStreams }, (_, k) => ({ name: `emb.${k}.weight` }));
@@ -95,39 +102,37 @@ function embedColumns(bench: Workbench, config: LmConfig, tokens: Value, embeddi
     rowsOf(audioTokens!, graph.constant('i32', [offsets.length], offsets), audio.rows),
   );
   const summed = ops.sumOver(ops.concat([audioRows, textRows], 2), 2);
-  return ops.add(summed, ops.cast(embeddings, summed.type));
+  return [summed, ops.cast(embeddings, summed.type)];
 }
 
 function temporalLayer(
   bench: Workbench,
   config: LmConfig,
   layer: number,
-  x: Value,
+  stream: Stream,
   { positions, cos, sin }: Rotation,
   heads: Heads,
   attend: Attend,
-): Value {
+): Stream {
   const { dim, ffnHidden } = config;
   const at = `transformer.layers.${layer}`;
-  const norm = (value: Value, name: string): Value =>
-    contrib.rmsNorm(
-      value,
-      plainWeight(bench, `${at}.${name}.alpha`, [dim], bench.plan.activations),
-      RMS_EPSILON,
-    );
+  const norm = (sum: Value, added: Value, name: string): { sum: Value; normed: Value } => {
+    const scale = plainWeight(bench, `${at}.${name}.alpha`, [dim], bench.plan.activations);
+    return contrib.skipRmsNorm(sum, added, scale, RMS_EPSILON);
+  };
   const matrix = (input: Value, name: string): Value =>
     linear(bench, input, `${at}.${name}`, [{ name: `${at}.${name}` }], 'temporal');
 
-  const packed = matrix(norm(x, 'norm1'), 'self_attn.in_proj_weight');
+  const before = norm(stream.sum, stream.added, 'norm1');
+  const packed = matrix(before.normed, 'self_attn.in_proj_weight');
   const [q, k, v] = ops.split(packed, -1, [dim, dim, dim]);
   const turn = (value: Value): Value => contrib.rotaryEmbedding(value, positions, cos, sin, heads.count);
   const attended = attend(layer, turn(q!), turn(k!), v!);
-  const y = ops.add(x, matrix(attended, 'self_attn.out_proj.weight'));
-  const [gate, up] = ops.split(matrix(norm(y, 'norm2'), 'gating.linear_in.weight'), -1, [
-    ffnHidden,
-    ffnHidden,
-  ]);
-  return ops.add(y, matrix(ops.mul(contrib.silu(gate!), up!), 'gating.linear_out.weight'));
+  const between = norm(before.sum, matrix(attended, 'self_attn.out_proj.weight'), 'norm2');
+  const gated = matrix(between.normed, 'gating.linear_in.weight');
+  const [gate, up] = ops.split(gated, -1, [ffnHidden, ffnHidden]);
+  const added = matrix(ops.mul(contrib.silu(gate!), up!), 'gating.linear_out.weight');
+  return { sum: between.sum, added };
 }
 
 /** On the CPU the cache stays with the host: pages in, new rows out. */

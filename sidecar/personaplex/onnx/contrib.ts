@@ -79,26 +79,31 @@ export function strideContext(weights: Value, v: Value): Value {
 /**
  * softmax(q k^T / sqrt(size) + bias) v, head by head.
  * @param query [batch, steps, heads * size]
- * @param key [batch, heads, rows, size], as is `value`
- * @param bias [batch, 1, steps, rows]
+ * @param key [batch, rows, heads * size], or [batch, heads, rows, size]; `value` likewise
+ * @param bias [batch, 1, steps, rows], or null
  */
 export function multiHeadAttention(
   query: Value,
   key: Value,
   value: Value,
-  bias: Value,
+  bias: Value | null,
   heads: number,
 ): Value {
   const [batch, steps, width] = query.shape;
-  const wanted = [batch!, heads, key.shape[2]!, (width as number) / heads];
-  const biased = [batch!, 1, steps!, key.shape[2]!];
-  if (!sameShape(key.shape, wanted) || !sameShape(value.shape, wanted) || !sameShape(bias.shape, biased)) {
-    const given = [query, key, value, bias].map((x) => describeShape(x.shape)).join(', ');
+  const rows = key.shape.at(-2)!;
+  const wanted =
+    key.shape.length === 3 ? [batch!, rows, width!] : [batch!, heads, rows, (width as number) / heads];
+  const biased = [batch!, 1, steps!, rows];
+  if (
+    !sameShape(key.shape, wanted) ||
+    !sameShape(value.shape, wanted) ||
+    (bias && !sameShape(bias.shape, biased))
+  ) {
+    const given = [query, key, value, bias].map((x) => (x ? describeShape(x.shape) : 'no bias')).join(', ');
     query.graph.fail(`MultiHeadAttention of ${given} with ${heads} heads`);
   }
-  return contrib('MultiHeadAttention', [query, key, value, null, null, bias], query, {
-    num_heads: { int: heads },
-  });
+  const inputs = bias ? [query, key, value, null, null, bias] : [query, key, value];
+  return contrib('MultiHeadAttention', inputs, query, { num_heads: { int: heads } });
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Every way in that is closed, tried on a real port. */
 import http from 'node:http';
+import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NpcVoiceError } from '../../sidecar/errors';
 import { checkExposure } from '../../sidecar/server';
@@ -134,6 +135,32 @@ describe('other machines', () => {
     expect(() => checkExposure({ host: '0.0.0.0', token: 'short', allowOrigins: [] })).toThrow(/16 to 128/);
     expect(() => checkExposure({ host: '192.168.1.5', token: TOKEN, allowOrigins: [] })).not.toThrow();
   });
+
+  const lan = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+  it.skipIf(lan === undefined)(
+    'need the token at the upgrade, and for metrics; names stay refused',
+    async () => {
+      const open = await startTestServer({ host: '0.0.0.0', token: TOKEN });
+      const from = { host: lan! };
+      expect((await upgrade(open, {}, from)).status).toBe(401);
+      expect((await upgrade(open, bearer('wrong-but-long-enough'), from)).status).toBe(401);
+      expect((await upgrade(open, bearer(TOKEN), from)).status).toBe(101);
+      expect(
+        (await upgrade(open, { ...bearer(TOKEN), host: `evil.example:${open.port}` }, from)).status,
+      ).toBe(403);
+      expect((await upgrade(open, { ...bearer(TOKEN), origin: 'https://evil.example' }, from)).status).toBe(
+        403,
+      );
+      expect((await httpRequest(open, { ...from, path: '/metrics' })).status).toBe(401);
+      expect((await httpRequest(open, { ...from, path: '/metrics', headers: bearer(TOKEN) })).status).toBe(
+        200,
+      );
+      expect((await httpRequest(open, { ...from, path: '/healthz' })).status).toBe(200);
+      await open.end();
+    },
+  );
 
   it('must not be let in by a wildcard or a half-written origin', () => {
     for (const origin of [

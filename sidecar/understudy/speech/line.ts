@@ -42,12 +42,11 @@ export class Line {
     return (this.#utterances[at] = this.#source.request(clause, this.#voice, urgency));
   }
 
-  /** Asks for everything from a clause on, the first as urgently as said. */
+  /** Asks for a clause as urgently as said, and for the two that follow it: time enough to make more. */
   prepare(from: number, urgency: Urgency): void {
-    for (let at = from; at < this.#clauses.length; at++) {
-      const later = at === from ? urgency : Math.max(urgency, at === from + 1 ? URGENCY.next : URGENCY.line);
-      this.utterance(at, later as Urgency);
-    }
+    this.utterance(from, urgency);
+    this.utterance(from + 1, Math.max(urgency, URGENCY.next) as Urgency);
+    this.utterance(from + 2, Math.max(urgency, URGENCY.line) as Urgency);
   }
 
   /** It can begin at this clause without a wait. A clause that failed is passed over, so that it holds up nothing. */

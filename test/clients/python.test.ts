@@ -11,7 +11,12 @@ import { writeRuntimeFile } from '../../sidecar/server';
 import { startRealServer, TestClient } from '../server/support';
 
 const folder = path.join(packageRoot, 'test', 'clients', 'python');
-const run = promisify(execFile);
+const execute = promisify(execFile);
+/** Runs a script of the client; its bytecode is not left in the tree. */
+const run = (script: string, args: string[], env: NodeJS.ProcessEnv = {}) =>
+  execute(python!, [path.join(folder, script), ...args], {
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...env },
+  });
 
 function findPython(): string | undefined {
   for (const name of ['python3', 'python'])
@@ -29,10 +34,7 @@ const python = findPython();
 
 describe.skipIf(!python)('the Python client', () => {
   it('runs the golden vectors', async () => {
-    const { stdout } = await run(python!, [
-      path.join(folder, 'run_vectors.py'),
-      path.join(packageRoot, 'test/fixtures/wire'),
-    ]);
+    const { stdout } = await run('run_vectors.py', [path.join(packageRoot, 'test/fixtures/wire')]);
     expect(stdout).toMatch(/^\d{3} checks passed\n$/);
   });
 
@@ -78,11 +80,9 @@ describe.skipIf(!python)('the Python client', () => {
       const [player, npc] = [path.join(root, 'player.wav'), path.join(root, 'npc.wav')];
       const speech = await recordSpeech();
       await writeFile(player, writeWav(speech, 24000));
-      const { stdout } = await run(
-        python!,
-        [path.join(folder, 'converse.py'), player, npc, '--npc', 'aldric'],
-        { env: { ...process.env, NPC_VOICE_RUNTIME_DIR: path.join(root, 'runtime') } },
-      );
+      const { stdout } = await run('converse.py', [player, npc, '--npc', 'aldric'], {
+        NPC_VOICE_RUNTIME_DIR: path.join(root, 'runtime'),
+      });
       const told = JSON.parse(stdout) as Record<string, unknown> & {
         events: string[];
         transcript: { who: string; heard: string }[];

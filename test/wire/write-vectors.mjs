@@ -1,18 +1,19 @@
 /** Writes test/fixtures/wire from test/wire/vectors.ts: `node test/wire/write-vectors.mjs`. */
 import { build } from 'tsup';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-// Under the package, so that its dependencies are found from there.
-const outDir = await mkdtemp(path.join(root, 'dist-vectors-'));
+const outDir = await mkdtemp(path.join(os.tmpdir(), 'npc-voice-vectors-'));
 try {
   await build({
     entry: { vectors: path.join(root, 'test/wire/vectors.ts') },
     format: ['esm'],
     outDir,
     silent: true,
+    noExternal: [/.*/],
     config: false,
   });
   const { FILES, format } = await import(pathToFileURL(path.join(outDir, 'vectors.js')).href);

@@ -178,6 +178,8 @@ export class Link extends Emitter<LinkEvents> {
     // A sidecar on another machine takes it with the upgrade only.
     const socket = new WebSocket(url, subprotocols(isLoopback(url) ? undefined : token));
     socket.binaryType = 'arraybuffer';
+    // The closure that follows an error says as much; without a listener, WebSockets outside browsers throw.
+    socket.onerror = () => {};
     this.#socket = socket;
     const closure = new Promise<never>((_, reject) => {
       socket.onclose = (event) => reject(this.#whyClosed(event));

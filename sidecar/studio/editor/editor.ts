@@ -3,9 +3,9 @@ import { autocompletion, closeBrackets, completionKeymap } from '@codemirror/aut
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
 import { yaml } from '@codemirror/lang-yaml';
 import { bracketMatching, indentOnInput, indentUnit } from '@codemirror/language';
-import { lintGutter, lintKeymap, linter, setDiagnostics, type Diagnostic } from '@codemirror/lint';
+import { lintGutter, lintKeymap, linter, setDiagnostics } from '@codemirror/lint';
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search';
-import { EditorState, Text, type Extension } from '@codemirror/state';
+import { EditorState, type Extension } from '@codemirror/state';
 import {
   EditorView,
   drawSelection,
@@ -16,6 +16,7 @@ import {
 } from '@codemirror/view';
 import type { PersonaProblem } from '../../wire/messages';
 import { completePersona } from './complete';
+import { clamp, diagnostics, difference } from './marks';
 import { theme } from './theme';
 
 export interface EditorActions {
@@ -133,38 +134,3 @@ export class Editor {
 }
 
 const centred = (at: number) => EditorView.scrollIntoView(at, { y: 'center' });
-const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
-
-/** The sidecar's problems as the editor's: at the words they name, or at the whole line. */
-export function diagnostics(doc: Text, problems: readonly PersonaProblem[]): Diagnostic[] {
-  const offset = (line: number, column: number): number => {
-    const at = doc.line(clamp(line, 1, doc.lines));
-    return clamp(at.from + column - 1, at.from, at.to);
-  };
-  return problems.map((problem) => {
-    const from = offset(problem.line, problem.col);
-    const to = Math.max(from, offset(problem.end_line, problem.end_col));
-    const line = doc.lineAt(from);
-    const message = problem.hint === undefined ? problem.msg : `${problem.msg}\n${problem.hint}`;
-    return to > from
-      ? { from, to, severity: problem.severity, message }
-      : { from: line.from, to: line.to, severity: problem.severity, message };
-  });
-}
-
-/** The one stretch in which two texts differ. */
-export function difference(
-  from: string,
-  to: string,
-): { from: number; to: number; insert: string } | undefined {
-  if (from === to) return undefined;
-  let start = 0;
-  while (start < from.length && start < to.length && from[start] === to[start]) start++;
-  let endFrom = from.length;
-  let endTo = to.length;
-  while (endFrom > start && endTo > start && from[endFrom - 1] === to[endTo - 1]) {
-    endFrom--;
-    endTo--;
-  }
-  return { from: start, to: endFrom, insert: to.slice(start, endTo) };
-}

@@ -12,6 +12,8 @@ export interface NpcLine {
   unsaid: string;
   cut: boolean;
   live: boolean;
+  /** The sidecar's account of it has come. */
+  settled: boolean;
 }
 /** A player's speech: the understudy hears that there is speech, not what is said. */
 export interface PlayerSpeech {
@@ -65,13 +67,15 @@ export class Conversation extends Emitter<{ added: Entry; changed: Entry; droppe
   /** The sidecar's account of a line replaces what was gathered word by word. */
   transcript(actor: string, { who, text, heard, cut }: TranscriptLine): void {
     if (who !== actor) return;
-    const line = this.#latest((entry) => entry.kind === 'npc' && entry.actor === actor) as
-      NpcLine | undefined;
-    if (!line || !sameLine(line.heard, heard)) return;
+    const line = this.#latest(
+      (entry) => entry.kind === 'npc' && entry.actor === actor && !entry.settled && begins(text, entry.heard),
+    ) as NpcLine | undefined;
+    if (!line) return;
     line.heard = heard;
     line.cut = cut;
     line.unsaid = cut ? unsaid(text, heard) : '';
     line.live = false;
+    line.settled = true;
     this.emit('changed', line);
   }
 
@@ -114,6 +118,7 @@ export class Conversation extends Emitter<{ added: Entry; changed: Entry; droppe
       unsaid: '',
       cut: false,
       live: true,
+      settled: false,
     };
     this.#add(line);
     return line;
@@ -140,13 +145,8 @@ export class Conversation extends Emitter<{ added: Entry; changed: Entry; droppe
 
 const bare = (text: string): string => text.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase();
 
-/** The gathered words and the sidecar's account are of the same line: one begins with the other's first words. */
-function sameLine(gathered: string, heard: string): boolean {
-  const a = bare(gathered);
-  const b = bare(heard);
-  const length = Math.min(a.length, b.length, 12);
-  return length === 0 || a.slice(0, length) === b.slice(0, length);
-}
+/** Whether the words gathered so far are how `text` begins. */
+const begins = (text: string, gathered: string): boolean => bare(text).startsWith(bare(gathered));
 
 /** What of `text` lies beyond `heard`, whose last word may be cut short by an em dash. */
 export function unsaid(text: string, heard: string): string {

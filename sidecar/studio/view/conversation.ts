@@ -3,7 +3,7 @@ import { h, setText } from '../dom';
 import type { Entry, NpcLine, PlayerSpeech } from '../scene/conversation';
 import type { Scene } from '../scene/scene';
 import { hueOf } from './face';
-import { meterPosition } from './meter';
+import { meterPosition } from './level';
 
 interface Row {
   element: HTMLElement;

@@ -1,15 +1,9 @@
 /** A level meter: decibels, with a fall slower than the rise. */
 import { h } from '../dom';
+import { meterPosition } from './level';
 
-const FLOOR_DB = -54;
 /** Of the way down per frame of 16.7 ms. */
 const FALL = 0.12;
-
-/** RMS 0..1 as 0..1 of the meter. */
-export function meterPosition(rms: number): number {
-  if (rms <= 0) return 0;
-  return Math.max(0, Math.min(1, 1 - (20 * Math.log10(rms)) / FLOOR_DB));
-}
 
 export class Meter {
   readonly element: HTMLElement;

@@ -23,6 +23,12 @@ export class Ears {
     return new Set(this.#ears.values()).size;
   }
 
+  /** Somebody listens through an echo guard. */
+  get guarded(): boolean {
+    for (const ear of this.#ears.values()) if (ear.guard) return true;
+    return false;
+  }
+
   of(npc: string): Ear | undefined {
     return this.#ears.get(npc);
   }

@@ -14,6 +14,7 @@ import {
 } from '../audio';
 import type { Clock } from './clock';
 import type { Sound } from './ear';
+import { EchoGuard, type SentVoices } from './echo';
 import type { MicStats } from './ports';
 import type { TickSource } from './tick';
 
@@ -44,6 +45,7 @@ export class Microphone implements Sound, TickSource {
   /** A frame was dropped from the front: the next one begins where it did. */
   #seam = false;
   #silenced = false;
+  #guard: EchoGuard | null = null;
 
   /** Throws NpcVoiceError `bad_audio` for a format that is not supported. `primary`: it drives the tick. */
   constructor(id: string, format: AudioFormat, primary: boolean, clock: Clock) {
@@ -96,15 +98,18 @@ export class Microphone implements Sound, TickSource {
     this.#seam = true;
   }
 
-  /** Moves on to the next frame. */
-  next(): void {
+  /**
+   * Moves on to the next frame.
+   * @param sent what may leak into it from the speakers; null: nobody listens through an echo guard
+   */
+  next(sent: SentVoices | null = null): void {
     const out = this.#samples;
     const whole = this.#queue.pull(out);
     const sounds = whole || this.#flowing;
     this.#flowing = whole;
     if (whole && this.#seam) this.#smoothSeam(out);
     this.pcm = sounds ? this.#unlessMuted(out) : null;
-    this.guarded = this.pcm;
+    this.guarded = sent ? (this.#guard ??= new EchoGuard()).process(this.pcm, sent) : this.pcm;
     this.level = this.pcm ? rms(this.pcm) : 0;
     this.recentLevel = Math.max(this.level, this.recentLevel * LEVEL_DECAY);
   }

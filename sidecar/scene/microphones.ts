@@ -3,6 +3,7 @@ import type { AudioFormat } from '../audio';
 import { NpcVoiceError } from '../errors';
 import type { SoundSource } from '../wire/messages';
 import type { Clock } from './clock';
+import type { SentVoices } from './echo';
 import { Microphone } from './microphone';
 import type { Ticker } from './tick';
 
@@ -66,9 +67,9 @@ export class Microphones {
     if (mic === this.#primary) this.#ticker.packet();
   }
 
-  /** Every microphone moves on to its next frame. */
-  next(): void {
-    for (const mic of this.sounds.values()) mic.next();
+  /** Every microphone moves on to its next frame, through the echo guard where `sent` is given. */
+  next(sent: SentVoices | null): void {
+    for (const mic of this.sounds.values()) mic.next(sent);
   }
 
   closeAll(): void {

@@ -6,6 +6,7 @@ import type { HoldManner, HoldReason, SoundSource, StateValue, TranscriptLine } 
 import { Briefing, slower } from './briefing';
 import type { Clock } from './clock';
 import { Ears } from './ears';
+import { SentVoices } from './echo';
 import { Microphones } from './microphones';
 import { Npc } from './npc';
 import type { BriefOverrides, Cast, CastChange, NpcStatus, ScenePort, SceneSink, SceneStats } from './ports';
@@ -27,6 +28,8 @@ export interface SceneOptions {
   cast: Cast;
   sink: SceneSink;
   limits?: Partial<SceneLimits>;
+  /** False: no echo guard, whatever the personas say; for input that cannot hold an echo. */
+  echoGuard?: boolean;
 }
 
 /** Fade of what a client drops when an NPC is cut in on: short enough to be "at once", long enough not to click. */
@@ -56,6 +59,8 @@ export class Scene implements ScenePort {
   /** Variables and holds of the whole scene: what an NPC that comes later starts with. */
   readonly #vars: Record<string, StateValue> = {};
   readonly #holds = new Map<HoldReason, HoldManner>();
+  readonly #echoGuard: boolean;
+  readonly #sent = new SentVoices();
   readonly #tickMs = new Timings(STATS_WINDOW);
   readonly #modelMs = new Timings(STATS_WINDOW);
   readonly #inputs: SeatInput[] = [];
@@ -69,7 +74,8 @@ export class Scene implements ScenePort {
   #closed = false;
   readonly #unwatch: () => void;
 
-  constructor({ clock, model, cast, sink, limits }: SceneOptions) {
+  constructor({ clock, model, cast, sink, limits, echoGuard = true }: SceneOptions) {
+    this.#echoGuard = echoGuard;
     this.#clock = clock;
     this.#model = model;
     this.#cast = cast;
@@ -256,7 +262,7 @@ export class Scene implements ScenePort {
 
   async #tick(due: number, micDriven: boolean): Promise<void> {
     const began = this.#clock.now();
-    this.#mics.next();
+    this.#mics.next(this.#echoGuard && this.#ears.guarded ? this.#sent : null);
     this.#ears.mix(this.#mics.sounds, this.#sounds);
     this.#gatherInputs();
     const asked = this.#clock.now();
@@ -320,7 +326,12 @@ export class Scene implements ScenePort {
       for (const event of outputs?.[i]?.events ?? [])
         if (event.kind === 'npc_interrupted' && event.flush && npcs[i]!.life.phase !== 'gone')
           this.#sink.flush(npcs[i]!.id, npcs[i]!.n, FLUSH_FADE_MS);
-    for (const npc of npcs) if (npc.life.phase !== 'gone') this.#sink.frame(npc.frame);
+    for (const npc of npcs) {
+      if (npc.life.phase === 'gone') continue;
+      this.#sink.frame(npc.frame);
+      if (npc.frame.pcm) this.#sent.add(npc.frame.pcm);
+    }
+    this.#sent.advance();
     for (const npc of npcs) if (npc.life.phase !== 'gone' && npc.emitted()) this.#remove(npc);
     for (const [source, mic] of this.#mics.sounds)
       this.#sink.micLevel(mic.id, mic.level, this.#isVoiced(source));

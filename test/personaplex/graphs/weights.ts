@@ -1,7 +1,12 @@
 /** Weights for graph tests: tensors held in memory, and the tiny checkpoints of test/fixtures. */
 import { readFileSync } from 'node:fs';
 import { floatToHalf, parseHeader } from '../../../sidecar/personaplex/checkpoint';
-import type { BlockFormat, WeightBlocks, WeightSlice, WeightSource } from '../../../sidecar/personaplex/graphs';
+import type {
+  BlockFormat,
+  WeightBlocks,
+  WeightSlice,
+  WeightSource,
+} from '../../../sidecar/personaplex/graphs';
 
 export interface MemoryTensor {
   shape: readonly number[];
@@ -34,7 +39,11 @@ export class MemoryWeights implements WeightSource {
   }
 }
 
-export function roundToBlocks(values: Float32Array, columns: number, { bits, blockSize, zeroPoints }: BlockFormat): WeightBlocks {
+export function roundToBlocks(
+  values: Float32Array,
+  columns: number,
+  { bits, blockSize, zeroPoints }: BlockFormat,
+): WeightBlocks {
   const rows = values.length / columns;
   const blocks = columns / blockSize;
   const top = 2 ** bits - 1;
@@ -77,7 +86,10 @@ export function readTinyCheckpoint(file: string): MemoryWeights {
   for (const [name, { shape, data_offsets }] of Object.entries(header)) {
     if (name === '__metadata__') continue;
     const [from, to] = data_offsets;
-    tensors.set(name, { shape, data: new Float32Array(new Uint8Array(bytes.subarray(8 + length + from, 8 + length + to)).buffer) });
+    tensors.set(name, {
+      shape,
+      data: new Float32Array(new Uint8Array(bytes.subarray(8 + length + from, 8 + length + to)).buffer),
+    });
   }
   return new MemoryWeights(tensors);
 }

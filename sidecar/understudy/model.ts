@@ -26,7 +26,7 @@ export interface UnderstudyOptions {
   realtime?: boolean;
 }
 
-/** What has been measured to work; nobody has asked for more. */
+/** As many as have been tried. */
 const MOST_NPCS = 128;
 const FEWEST_NPCS = 8;
 /** How much of a frame hearing may take. */

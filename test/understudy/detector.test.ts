@@ -127,6 +127,21 @@ describe('what is heard of the player', () => {
     expect(Math.abs(last(heard).quietMs - 120)).toBeLessThanOrEqual(10);
   });
 
+  it('takes Silero’s word for speech that hardly stands out of the noise', () => {
+    const buried: Frame = { p: [0.9, 0.95, 0.9], db: -44 };
+    const heard = hear(...times(60, { p: [0.01, 0.02, 0.01], db: -45 }), ...times(10, buried));
+    expect(heard.slice(61).every(({ speaking, quietMs }) => speaking && quietMs < 80)).toBe(true);
+    expect(last(heard).speechMs).toBeGreaterThan(600);
+  });
+
+  it('learns nothing from digital silence, as of a muted microphone', () => {
+    const fan: Frame = { p: [0.01, 0.02, 0.01], db: -45 };
+    const muted: Frame = { p: [0, 0, 0], db: -200 };
+    const tail: Frame = { p: [0.9, 0.7, 0.5], db: until(40, -45) };
+    const heard = hear(...times(60, fan), ...times(60, muted), ...times(5, speech), tail, fan);
+    expect(Math.abs(last(heard).quietMs - 120)).toBeLessThanOrEqual(10);
+  });
+
   it('goes on as it was when copied', () => {
     const one = new SpeechDetector();
     for (const frame of [...times(10, quiet), ...times(3, speech)]) one.hear(report(frame), 0);

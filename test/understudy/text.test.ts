@@ -54,6 +54,7 @@ describe('a line in clauses', () => {
     ['No—wait – yes -- maybe.', ['No,', 'wait,', 'yes,', 'maybe.']],
     ['“Stop!” he said… “Now?”', ['Stop!', 'he said.', 'Now?']],
     ['Hmm, let me think.', ['hum,', 'let me think.']],
+    ['No. I will not.', ['No.', 'I will not.']],
     ['no end', ['no end.']],
     ['<b>Bold</b> words', ['Bold words.']],
     ['日本語', []],

@@ -278,9 +278,10 @@ describe('told what to say', () => {
     const stage = new Stage(briefOf({ greeting: ['one two'] }), { greet: true });
     stage.play('.');
     stage.seat.turns.say('three four', 'queue');
-    stage.play('..........');
+    // A pause of 260 ms, three frames and a quarter, parts the two.
+    expect(stage.play('..........')).toBe('NN...NNNN.');
     expect(stage.said).toBe('one two three four');
-    expect(stage.events).toEqual(['0:started one two', '3:stopped', '3:started three four', '6:stopped']);
+    expect(stage.events).toEqual(['0:started one two', '3:stopped', '3:started three four', '10:stopped']);
   });
   it('says it now instead', () => {
     const stage = new Stage(briefOf({ greeting: [LINE] }), { greet: true });
@@ -408,6 +409,32 @@ describe('a changed brief', () => {
     stage.seat.turns.update(briefOf({ greeting: [text] }));
     stage.play('.'.repeat(20));
     expect(stage.said).toBe(said);
+  });
+
+  it('reaches a clause that has not begun yet', () => {
+    const stage = new Stage(briefOf({ greeting: [LINE] }), { greet: true });
+    stage.play('.....');
+    // Between "three," and "four".
+    expect(stage.seat.turns.update(briefOf({ greeting: [LINE], base: 'rms' }))?.clause.text).toBe(
+      'four five six,',
+    );
+    stage.play('...');
+    expect(level(stage, 7)).toBeCloseTo(0.2, 5);
+    expect(stage.said).toBe('one two three, four five');
+  });
+
+  it('reaches a clause that is still being made', () => {
+    const stage = new Stage(briefOf({ greeting: [LINE] }), { greet: true, late: true });
+    stage.speech.deliver();
+    stage.play('.......');
+    stage.speech.late = true;
+    stage.play('.'.repeat(20));
+    stage.seat.turns.update(briefOf({ greeting: [LINE], base: 'rms' }));
+    stage.speech.deliver();
+    stage.play('.'.repeat(40));
+    stage.speech.deliver();
+    stage.play('.'.repeat(40));
+    expect(stage.said).toBe(LINE);
   });
 
   it('leaves a line alone that only moved in its list', () => {

@@ -90,7 +90,7 @@ export class Line {
 
 /**
  * Where to go on in changed words when `from` would have been next: after the clause just said if it is still
- * there, else at the same place, and never beyond what changed.
+ * there (the nearest, if more than once), else at the same place.
  */
 function placeAfter(before: readonly Clause[], after: readonly Clause[], from: number): number {
   const said = before[from - 1]?.text;

@@ -52,11 +52,6 @@ export class Speech {
   get resumesAt(): number {
     return this.#said ? this.#clause + 1 : this.#clause;
   }
-  /** Another clause follows the one it is in. */
-  get hasMore(): boolean {
-    return this.#clause + 1 < this.line.length && this.#ending === 'line';
-  }
-
   /** Ends after the clause it is in. */
   endAfterClause(): void {
     this.#ending = 'clause';
@@ -83,11 +78,15 @@ export class Speech {
    * @returns the first changed clause, when there is one to come
    */
   revise(brief: CharacterBrief): Utterance | undefined {
-    const next = this.line.revise(brief, this.#clause + 1);
+    const begun = this.#step > 0;
+    const next = this.line.revise(brief, begun ? this.#clause + 1 : this.#clause);
     if (next === undefined) return undefined;
-    this.#clause = Math.max(0, next - 1);
     this.line.prepare(next, URGENCY.now);
-    return this.line.utterance(next, URGENCY.now);
+    const utterance = this.line.utterance(next, URGENCY.now);
+    this.#clause = begun ? next - 1 : next;
+    if (!begun) this.#utterance = utterance;
+    if (!begun && !utterance) this.#over = true;
+    return utterance;
   }
 
   /**
@@ -159,7 +158,7 @@ export class Speech {
   /** On to the next clause, after its pause. False: there is none. */
   #advance(): boolean {
     const pauseMs = this.#utterance?.clause.pauseMs ?? 0;
-    if (!this.hasMore) {
+    if (this.#clause + 1 >= this.line.length || this.#ending !== 'line') {
       this.#said = true;
       this.#over = true;
       return false;

@@ -30,7 +30,7 @@ const CONJUNCTIONS = new Set(
   'and but or so because that which who when where while until unless though for if then'.split(' '),
 );
 const ABBREVIATIONS = new Set(
-  'mr mrs ms dr st prof sr jr vs capt sgt lt col gen rev hon messrs mt ft no vol e.g i.e cf'.split(' '),
+  'mr mrs ms dr st prof vs capt sgt lt col gen rev hon messrs e.g i.e'.split(' '),
 );
 const PAUSE_MS = {
   ',': 110,

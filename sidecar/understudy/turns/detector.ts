@@ -25,6 +25,8 @@ const MAYBE = 0.05;
 /** A sound of speech stands above the noise by at least this much, and this many of the noise's deviations. */
 const SOUND_DB = 5;
 const SOUND_DEVIATIONS = 3;
+/** Speech whose loudest sound stands less than this above the noise has no audible end. */
+const BURIED_DB = 12;
 /** Below its loudest sound by this much, speech is over. */
 const SOUND_RANGE_DB = 38;
 /**
@@ -41,6 +43,7 @@ const NOISE_RATE = 0.08;
 const QUIETEST_FRAMES = 30;
 const LOWEST_NOISE_DB = -75;
 const SILENCE_DB = -120;
+const DIGITAL_SILENCE_DB = -110;
 
 export class SpeechDetector {
   heard: Heard = NOTHING_HEARD;
@@ -104,12 +107,14 @@ export class SpeechDetector {
       if (likely && !this.#speaking) {
         this.#speaking = started = true;
         this.#peak = SILENCE_DB;
-        this.#firstSound = frameStart + (sound.first ?? end - WINDOW_MS);
+        this.#firstSound = this.#lastVoice = frameStart + (sound.first ?? end - WINDOW_MS);
       }
       if (!this.#speaking || probability < STILL) continue;
       voiced = true;
       this.#peak = Math.max(this.#peak, sound.peak);
-      if (sound.last !== undefined) this.#lastVoice = Math.max(this.#lastVoice, frameStart + sound.last);
+      // Speech that hardly stands out of the noise is Silero's word alone.
+      const last = sound.last ?? (this.#peak < noise + BURIED_DB ? end - WINDOW_MS / 2 : undefined);
+      if (last !== undefined) this.#lastVoice = Math.max(this.#lastVoice, frameStart + last);
     }
     this.#lastSound = Math.max(this.#lastSound, this.#lastVoice);
     if (this.#speaking) this.#drawOut(frameStart, noise);
@@ -125,7 +130,7 @@ export class SpeechDetector {
         latest >= MAYBE &&
         this.#soundIn(FRAME_MS - WINDOW_MS, FRAME_MS, this.#soundLevel(noise)).last !== undefined,
       quietMs,
-      speechMs: this.#lastSound - this.#firstSound,
+      speechMs: Math.max(0, this.#lastSound - this.#firstSound),
     };
     return this.heard;
   }
@@ -168,7 +173,9 @@ export class SpeechDetector {
     return Math.max(quietest, LOWEST_NOISE_DB);
   }
 
+  /** Digital silence is no room: a muted microphone teaches nothing. */
   #learnNoise(): void {
+    if (this.#levels[2 * BLOCKS - 1]! < DIGITAL_SILENCE_DB) return;
     let mean = 0;
     for (let i = BLOCKS; i < 2 * BLOCKS; i++) mean += Math.max(this.#levels[i]!, LOWEST_NOISE_DB) / BLOCKS;
     if (Number.isNaN(this.#noise)) this.#noise = mean;

@@ -17,8 +17,8 @@ import type { CutLine, EndedBy, Item, Turn } from './turn';
 const ARMED_AFTER_MS = 90;
 /** Shorter sounds are no turn, and get no reply. */
 const SHORTEST_TURN_MS = 90;
-/** Between an apology and the line it apologises for. */
-const BEFORE_RESUMING_MS = 260;
+/** Between two lines of its own. */
+const BETWEEN_LINES_MS = 260;
 /** A sound that may turn out to be speech holds a reply up for no longer. */
 const MOST_UNSURE_FRAMES = 2;
 /** Idle lines come this much sooner or later than said. */
@@ -235,8 +235,7 @@ export class TurnTaker {
     const excuse = cut.confirmed ? this.#repertoire.take('interrupted') : undefined;
     if (resumes && cut.clause < cut.line.length) {
       cut.line.prepare(cut.clause, URGENCY.next);
-      const pauseMs = excuse ? BEFORE_RESUMING_MS : 0;
-      this.#agenda.unshift({ line: cut.line, from: cut.clause, waitsFor: 'floor', pauseMs });
+      this.#agenda.unshift({ line: cut.line, from: cut.clause, waitsFor: 'floor', pauseMs: 0 });
     } else cut.line.drop();
     if (excuse) this.#agenda.unshift({ line: excuse, from: 0, waitsFor: 'floor', pauseMs: 0 });
     else this.#answer();
@@ -313,6 +312,7 @@ export class TurnTaker {
     this.#tell({ kind: 'npc_stopped', ms: speech.ms });
     if (cutShort) return this.#lineWasCut(speech, endedBy);
     speech.line.drop();
+    if (this.#agenda[0]) this.#agenda[0].pauseMs = BETWEEN_LINES_MS;
     if (!heard.speaking) this.#turnMs = 0;
     this.turn = heard.speaking ? { kind: 'listening', cut: undefined } : { kind: 'open' };
   }

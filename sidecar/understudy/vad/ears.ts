@@ -25,8 +25,9 @@ interface EarTrack {
   source: number;
   /** Row of this step, or -1. */
   row: number;
-  /** Step in which it was last given to a group. */
+  /** Step in which it was last heard through, and what was heard. */
   step: number;
+  pcm: Float32Array | null;
   seats: number;
 }
 
@@ -92,7 +93,7 @@ export class Ears {
     for (const input of inputs) if (this.#bySeat.has(input.seat)) this.#group(input);
     for (const input of inputs) if (!this.#bySeat.has(input.seat)) this.#group(input);
     this.#collect();
-    const rows = this.#fill(inputs);
+    const rows = this.#fill();
     const known = rows === 0 || (await this.#ask(rows));
     for (const track of this.#stepTracks) {
       const report = track.row >= 0 && known ? this.#memory.reports : this.#silence;
@@ -134,13 +135,13 @@ export class Ears {
     this.#answer?.(false);
   }
 
-  #group({ seat, ear }: SeatInput): void {
+  #group({ seat, ear, pcm }: SeatInput): void {
     const had = this.#bySeat.get(seat);
     let track = this.#byEar.get(ear);
     if (!track) {
-      if (!had) track = this.#newTrack(undefined);
-      else track = had.step === this.#steps ? this.#newTrack(had) : had;
+      track = had && had.step !== this.#steps ? had : this.#newTrack(had);
       track.step = this.#steps;
+      track.pcm = pcm;
       this.#byEar.set(ear, track);
       this.#stepTracks.push(track);
     }
@@ -158,6 +159,7 @@ export class Ears {
       source: from?.id ?? BEGINS,
       row: -1,
       step: this.#steps,
+      pcm: null,
       seats: 0,
     };
     this.#tracks.add(track);
@@ -172,20 +174,16 @@ export class Ears {
     }
   }
 
-  #fill(inputs: readonly SeatInput[]): number {
+  /** Lays out what the worker is to hear; returns how many rows there are. */
+  #fill(): number {
     const { heard, orders } = this.#memory;
     let rows = 0;
-    for (const track of this.#stepTracks) track.row = -1;
-    for (const { ear, pcm } of inputs) {
-      const track = this.#byEar.get(ear)!;
-      if (track.row >= 0 || track.step !== this.#steps) continue;
-      track.step = -1;
+    for (const track of this.#stepTracks) {
+      const { pcm } = track;
+      track.row = -1;
       track.silent = pcm ? 0 : track.silent + 1;
-      if (track.silent > SLEEP_FRAMES) {
-        track.source = BEGINS;
-        continue;
-      }
-      if (rows === TRACKS) continue;
+      if (track.silent > SLEEP_FRAMES) track.source = BEGINS;
+      if (track.silent > SLEEP_FRAMES || rows === TRACKS) continue;
       track.row = rows;
       orders[rows * ORDER_INTS] = track.id;
       orders[rows * ORDER_INTS + 1] = track.source;

@@ -4,13 +4,6 @@ import type { Npc } from './npc';
 import type { Cast } from './ports';
 
 const NOTHING: UpdateReceipt = { speed: 'instant', costMs: 0 };
-const SPEEDS: readonly UpdateReceipt['speed'][] = ['instant', 'quiet', 'reprime'];
-
-/** The slower of two. */
-export function slower(a: UpdateReceipt['speed'], b: UpdateReceipt['speed']): UpdateReceipt['speed'] {
-  return SPEEDS.indexOf(a) > SPEEDS.indexOf(b) ? a : b;
-}
-
 export class Briefing {
   readonly #npc: Npc;
   readonly #cast: Cast;

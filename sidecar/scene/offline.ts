@@ -40,7 +40,7 @@ export async function converse(options: OfflineOptions): Promise<OfflineConversa
   const frames = Math.ceil(seconds * FRAME_RATE);
   const clock = new SteppedClock();
   const recorder = new Recorder(frames);
-  const scene = new Scene({ clock, model, cast, sink: recorder });
+  const scene = new Scene({ clock, model, cast, sink: recorder, echoGuard: false });
   try {
     await scene.attach(persona, { seed, greet });
     if (player) scene.openMic(MIC, { codec: 'f32', rate: player.rate, channels: 1 }, {});

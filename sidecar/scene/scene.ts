@@ -3,13 +3,14 @@ import { FRAME_MS, type AudioFormat } from '../audio';
 import type { DuplexModel, SeatInput, SeatOutput, UpdateReceipt } from '../duplex';
 import { NpcVoiceError } from '../errors';
 import type { HoldManner, HoldReason, SoundSource, StateValue, TranscriptLine } from '../wire/messages';
-import { Briefing, slower } from './briefing';
+import { Briefing } from './briefing';
 import type { Clock } from './clock';
 import { Ears } from './ears';
 import { SentVoices } from './echo';
 import { Microphones } from './microphones';
 import { Npc } from './npc';
 import type { BriefOverrides, Cast, CastChange, NpcStatus, ScenePort, SceneSink, SceneStats } from './ports';
+import { recast, type Member } from './reload';
 import { Ticker } from './tick';
 import { Timings } from './timings';
 
@@ -38,11 +39,6 @@ const FLUSH_FADE_MS = 40;
 const STATS_WINDOW = 125;
 
 let scenesMade = 0;
-
-interface Member {
-  npc: Npc;
-  briefing: Briefing;
-}
 
 export class Scene implements ScenePort {
   readonly #clock: Clock;
@@ -85,7 +81,9 @@ export class Scene implements ScenePort {
       this.#tick(due, micDriven).catch((error: unknown) => sink.failed(error)),
     );
     this.#mics = new Microphones(clock, this.#ticker, this.#limits.mics);
-    this.#unwatch = cast.onChange((change) => void this.#recast(change));
+    this.#unwatch = cast.onChange((change) => {
+      this.#recast(change).catch((error: unknown) => sink.failed(error));
+    });
   }
 
   // ------------------------------------------------------------------------------------------ NPCs
@@ -270,7 +268,7 @@ export class Scene implements ScenePort {
     const outputs = await this.#step();
     this.#stepping = false;
     const modelMs = this.#clock.now() - asked;
-    for (const seat of this.#vacated.splice(0)) this.#model.unseat(seat);
+    if (this.#vacated.length > 0) for (const seat of this.#vacated.splice(0)) this.#model.unseat(seat);
     if (this.#closed) return;
     this.#emit(outputs);
     const done = this.#clock.now();
@@ -365,31 +363,16 @@ export class Scene implements ScenePort {
 
   // ------------------------------------------------------------------------------------------ persona reload
 
-  /** A persona file, or its voice, has changed: every NPC of that persona is told. A failure leaves it as it was. */
-  async #recast({ persona: id, changed, since }: CastChange): Promise<void> {
-    const affected = [...this.#members.values()].filter(({ npc }) => npc.persona.id === id);
-    let speed: UpdateReceipt['speed'] = 'instant';
-    const reached = await Promise.all(
-      affected.map(async ({ npc, briefing }) => {
-        const before = npc.persona;
-        try {
-          npc.persona = this.#cast.persona(id);
-          const receipt = await briefing.refresh();
-          npc.recast();
-          this.#ears.guard(npc.id, npc.persona.hearing.echo_guard);
-          speed = slower(speed, receipt.speed);
-          return npc.id;
-        } catch (error) {
-          npc.persona = before;
-          if (npc.life.phase !== 'gone') this.#sink.failed(error);
-          return null;
-        }
-      }),
-    );
+  /** A persona file, or its voice, has changed: every NPC of that persona is told. */
+  async #recast({ persona, changed, since }: CastChange): Promise<void> {
+    const affected = [...this.#members.values()].filter(({ npc }) => npc.persona.id === persona);
+    const { npcs, speed, failures } = await recast(affected, this.#cast.persona(persona));
     if (this.#closed) return;
-    const npcs = reached.filter((npc) => npc !== null);
+    for (const error of failures) this.#sink.failed(error);
+    for (const npc of npcs) this.#ears.guard(npc.id, npc.persona.hearing.echo_guard);
     if (npcs.length === 0 && affected.length > 0) return;
-    this.#sink.personaChanged({ persona: id, changed, npcs, speed, costMs: this.#clock.now() - since });
+    const costMs = this.#clock.now() - since;
+    this.#sink.personaChanged({ persona, changed, npcs: npcs.map(({ id }) => id), speed, costMs });
   }
 
   // ------------------------------------------------------------------------------------------ the whole

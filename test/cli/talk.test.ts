@@ -73,8 +73,8 @@ describe('npc-voice talk', () => {
 
   it('gives the same bytes for the same seed, and other words for another', async () => {
     const input = await quiet('in.wav', 16_000);
-    const once = (seed: string, name: string) =>
-      run(
+    const once = async (seed: string, name: string) => {
+      const { code, err } = await run(
         ...['talk', '--persona', 'aldric', '--seed', seed, '--input', input, '--tail', '2'],
         ...[
           '--output',
@@ -85,6 +85,9 @@ describe('npc-voice talk', () => {
           at(`${name}.turns.json`),
         ],
       );
+      expect(err).toBe('');
+      expect(code).toBe(0);
+    };
     await once('7', 'a');
     await once('7', 'b');
     for (const end of ['.wav', '.json', '.turns.json'])

@@ -116,9 +116,8 @@ describe('the echo guard', () => {
     near.set(player.subarray(0, npc.length));
     const { heard, foundAt } = guarded(near, npc);
     expect(foundAt).toBe(-1);
-    expect(heard.subarray(0, frames(near) * FRAME_SAMPLES)).toEqual(
-      near.subarray(0, frames(near) * FRAME_SAMPLES),
-    );
+    const whole = frames(near) * FRAME_SAMPLES * 4;
+    expect(Buffer.compare(f32(heard).subarray(0, whole), f32(near).subarray(0, whole))).toBe(0);
   });
 });
 
@@ -157,7 +156,7 @@ async function atTheDesk(options: { guard: boolean; gain: number; playerAt?: num
   }
   return sink.turns;
 }
-const TALK_FRAMES = 250;
+const TALK_FRAMES = 150;
 
 /** Frame `n` of the microphone: what has been sent before it, late and dull. */
 function leakOf(voice: Float32Array, n: number, gain: number, delayMs: number): Float32Array {
@@ -170,7 +169,7 @@ describe('an NPC whose voice comes back through the microphone', () => {
     turns.filter((turn) => turn.ev === 'npc_interrupted').map((t) => t.n);
 
   it('interrupts itself over and over without the guard', async () => {
-    expect(interruptions(await atTheDesk({ guard: false, gain: 0.3 })).length).toBeGreaterThan(6);
+    expect(interruptions(await atTheDesk({ guard: false, gain: 0.3 })).length).toBeGreaterThan(4);
   });
 
   it('does so at most twice with it, until the leak is known', async () => {
@@ -180,7 +179,7 @@ describe('an NPC whose voice comes back through the microphone', () => {
   });
 
   it('still falls silent for a player who cuts in over the leak, as soon as without one', async () => {
-    const playerAt = 175;
+    const playerAt = 105;
     const after = async (gain: number) =>
       interruptions(await atTheDesk({ guard: true, gain, playerAt })).find((n) => n >= playerAt)!;
     const clean = await after(0);

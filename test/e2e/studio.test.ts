@@ -22,7 +22,7 @@ describe.skipIf(noBrowser)('the studio', () => {
     site = await GameSite.open();
     sidecar = await Sidecar.start(workshop, { allowOrigins: [site.origin] });
     const wav = path.join(workshop.dir, 'player.wav');
-    await recordSpeech(wav, [2, 'Good morning, smith. I am looking for a sword.']);
+    await recordSpeech(wav, 2, 'Good morning, smith. I am looking for a sword.');
     browser = await launch({ wav });
   });
   afterAll(async () => {

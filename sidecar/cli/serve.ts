@@ -1,9 +1,9 @@
 /** `npc-voice serve`: runs the sidecar until it is told to end. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import pc from 'picocolors';
-import type { DuplexModel } from '../duplex';
 import { version } from '../paths';
 import { PROTOCOL_VERSION } from '../wire/messages';
+import { createDuplexModel, withDuplexModel } from './duplex-model';
 import { action } from './failure';
 import { castFolders, shortPath, withCastFolders } from './folders';
 
@@ -14,7 +14,7 @@ interface ServeOptions {
   host: string;
   allowOrigin: string[];
   token?: string;
-  model: 'understudy';
+  model: string;
   logLevel: 'error' | 'warn' | 'info' | 'debug' | 'silent';
 }
 
@@ -22,7 +22,7 @@ export function registerServeCommand(program: Command): void {
   const command = program
     .command('serve')
     .description('Run the sidecar: games connect to it, and its studio opens in a browser.');
-  withCastFolders(command)
+  withDuplexModel(withCastFolders(command))
     .option(
       '--port <number>',
       'port to listen at; where it is taken, one of the next twenty; 0: any',
@@ -34,11 +34,6 @@ export function registerServeCommand(program: Command): void {
     .option(
       '--token <token>',
       'what clients present, 16 to 128 characters (default: a new one at every start)',
-    )
-    .addOption(
-      new Option('--model <name>', 'what turns hearing into speech')
-        .choices(['understudy'])
-        .default('understudy'),
     )
     .addOption(
       new Option('--log-level <level>', 'how much to tell')
@@ -66,13 +61,6 @@ function toPort(text: string): number {
 }
 const collect = (origin: string, others: string[]): string[] => [...others, origin];
 
-async function createModel(name: ServeOptions['model']): Promise<DuplexModel> {
-  switch (name) {
-    case 'understudy':
-      return (await import('../understudy')).createUnderstudy();
-  }
-}
-
 async function serve(o: ServeOptions): Promise<void> {
   const { checkExposure, createLog, findRunning, removeRuntimeFile, startServer, writeRuntimeFile } =
     await import('../server');
@@ -92,7 +80,11 @@ async function serve(o: ServeOptions): Promise<void> {
 
   const log = createLog(o.logLevel);
   const [{ PersonaLibrary, personaFileSchema }, { Scene, SharedModel, realClock }, model] = await Promise.all(
-    [import('../personas'), import('../scene'), createModel(o.model)],
+    [
+      import('../personas'),
+      import('../scene'),
+      createDuplexModel({ model: o.model, voices: dirs.voices, realtime: true }),
+    ],
   );
   const library = await PersonaLibrary.open({ ...dirs, watch: true });
   const shared = new SharedModel(model);

@@ -1,5 +1,5 @@
 /** `npc-voice talk`: a conversation offline, from one WAV file into another, faster than real time. */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,6 +7,7 @@ import pc from 'picocolors';
 import { NpcVoiceError, asNpcVoiceError } from '../errors';
 import type { OfflineConversation } from '../scene';
 import { action } from './failure';
+import { createDuplexModel, withDuplexModel } from './duplex-model';
 import { castFolders, shortPath, withCastFolders } from './folders';
 import { ProgressBar, clockTime } from './progress';
 
@@ -23,13 +24,13 @@ interface TalkOptions {
   seed: number;
   tail: number;
   seconds: number;
-  model: 'understudy';
+  model: string;
 }
 
 const FRAME_SECONDS = 0.08;
 
 export function registerTalkCommand(program: Command): void {
-  withCastFolders(program.command('talk'))
+  withDuplexModel(withCastFolders(program.command('talk')))
     .description('Talk to an NPC offline: a WAV file of the player in, the NPC and a transcript out.')
     .requiredOption('--persona <id>', 'whom to talk to')
     .option('--input <file>', 'WAV file of the player, 8 to 48 kHz (default: nobody speaks)')
@@ -41,11 +42,6 @@ export function registerTalkCommand(program: Command): void {
     .option('--seconds <seconds>', 'how long to go on without an input', seconds, 10)
     .option('--seed <number>', 'seed of everything the NPC chooses', wholeNumber, 1)
     .option('--no-greet', 'let the player speak first')
-    .addOption(
-      new Option('--model <name>', 'what turns hearing into speech')
-        .choices(['understudy'])
-        .default('understudy'),
-    )
     .addHelpText(
       'after',
       `
@@ -75,14 +71,14 @@ function wholeNumber(text: string): number {
 async function talk(options: TalkOptions): Promise<void> {
   for (const file of [options.output, options.transcript, options.turns]) requireFolder(file);
   const player = options.input === undefined ? null : await readPlayer(options.input);
-  const [{ PersonaLibrary }, { converse }, { createUnderstudy }] = await Promise.all([
+  const folders = castFolders(options);
+  const [{ PersonaLibrary }, { converse }, model] = await Promise.all([
     import('../personas'),
     import('../scene'),
-    import('../understudy'),
+    createDuplexModel({ model: options.model, voices: folders.voices, realtime: false }),
   ]);
-  const cast = await PersonaLibrary.open({ ...castFolders(options), watch: false });
+  const cast = await PersonaLibrary.open({ ...folders, watch: false });
   const { name } = cast.persona(options.persona);
-  const model = createUnderstudy({ realtime: false });
   const progress = new ProgressBar(`Talking to ${name}`);
   try {
     await model.start();

@@ -35,13 +35,16 @@ const APART_MS = 1500;
 
 export const HOW_LABELLED = `sounds are 5 ms blocks within ${RANGE_DB} dB of the loudest, gaps under ${CLOSED_MS} ms closed`;
 
-/** Labels by energy alone, so that they owe nothing to the detector they judge. */
-export function labelSounds(pcm: Float32Array, rangeDb = RANGE_DB): Sound[] {
+/**
+ * Labels by energy alone, so that they owe nothing to the detector they judge.
+ * @param noiseDb what is softer than the noise around it is not to be heard, dBFS
+ */
+export function labelSounds(pcm: Float32Array, noiseDb = -Infinity): Sound[] {
   const levels = Array.from(
     { length: Math.floor(pcm.length / BLOCK) },
     (_, block) => 20 * Math.log10(rms(pcm.subarray(block * BLOCK, (block + 1) * BLOCK)) + 1e-9),
   );
-  const threshold = Math.max(...levels) - rangeDb;
+  const threshold = Math.max(Math.max(...levels) - RANGE_DB, noiseDb);
   const sounds: [number, number][] = [];
   levels.forEach((level, block) => {
     if (level < threshold) return;

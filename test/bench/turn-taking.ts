@@ -6,6 +6,7 @@ import { Chance } from '../../sidecar/understudy/turns/bag';
 import {
   babble,
   HOW_LABELLED,
+  labelSounds,
   pinkNoise,
   recordedUtterances,
   SPEECH_LEVEL,
@@ -83,7 +84,7 @@ function* framesOf({ pcm }: Utterance, offset: number, moreFrames: number): Gene
   for (let i = 0; i < moreFrames; i++) yield new Float32Array(FRAME_SAMPLES);
 }
 
-/** From the player's first sound to the flush, ms; Infinity where the NPC talked on. Early stops count as false. */
+/** From the player's first sound to the flush, ms; Infinity where the NPC talked on. */
 async function cutIns(model: DuplexModel, utterances: readonly Utterance[], noiseLevel: number) {
   const chance = new Chance(SEED);
   const latencies: number[] = [];
@@ -156,11 +157,11 @@ async function falseBargeIns(model: DuplexModel, noise: Float32Array): Promise<n
   return count / (noise.length / SAMPLE_RATE / 60);
 }
 
-function distribution(what: string, samples: readonly number[], limit: number | undefined): BenchRow[] {
+function distribution(what: string, samples: readonly number[], limit: number): BenchRow[] {
   const row = (name: string, value: number): BenchRow => ({ what: `${what}, ${name}`, value, unit: 'ms' });
   return [
     row('p50', percentile(samples, 0.5)),
-    { ...row('p95', percentile(samples, 0.95)), ...(limit === undefined ? {} : { limit }) },
+    { ...row('p95', percentile(samples, 0.95)), limit },
     { ...row('max', percentile(samples, 1)), note: `${samples.length} trials` },
   ];
 }
@@ -175,9 +176,11 @@ export async function benchTurnTaking(): Promise<BenchReport> {
   try {
     rows.push(...distribution('cut-in → silence', await cutIns(model, speech, ROOM_LEVEL), 160));
     const noisy = SPEECH_LEVEL * 10 ** (-20 / 20);
-    rows.push(
-      ...distribution('cut-in → silence, 20 dB noise', await cutIns(model, speech, noisy), undefined),
-    );
+    const audible = speech.map((utterance) => ({
+      ...utterance,
+      sounds: labelSounds(utterance.pcm, 20 * Math.log10(noisy)),
+    }));
+    rows.push(...distribution('cut-in → silence, 20 dB noise', await cutIns(model, audible, noisy), 160));
     const all: number[] = [];
     let tooSoon = 0;
     for (const patienceMs of PATIENCES_MS) {

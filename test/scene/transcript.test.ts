@@ -158,6 +158,13 @@ describe('the transcript', () => {
     expect(talk.lines[0]).toMatchObject({ text: 'Three gold', heard: 'Three gold', cut: false });
   });
 
+  it('does not call a line cut that was taken up again in its middle', () => {
+    const talk = new Talk('Three gold for the blade.').says('the', 'blade.');
+    talk.transcript.ended(16);
+    talk.heard(16);
+    expect(talk.lines[0]).toMatchObject({ text: 'Three gold for the blade.', heard: 'the blade.', cut: false });
+  });
+
   it('writes the player down with how long it spoke, and no words it does not know', () => {
     const talk = new Talk();
     talk.transcript.playerStarted(12, 'player');

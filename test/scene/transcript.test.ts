@@ -162,7 +162,11 @@ describe('the transcript', () => {
     const talk = new Talk('Three gold for the blade.').says('the', 'blade.');
     talk.transcript.ended(16);
     talk.heard(16);
-    expect(talk.lines[0]).toMatchObject({ text: 'Three gold for the blade.', heard: 'the blade.', cut: false });
+    expect(talk.lines[0]).toMatchObject({
+      text: 'Three gold for the blade.',
+      heard: 'the blade.',
+      cut: false,
+    });
   });
 
   it('writes the player down with how long it spoke, and no words it does not know', () => {

@@ -15,6 +15,7 @@ interface ServeOptions {
   allowOrigin: string[];
   token?: string;
   model: string;
+  with?: number;
   logLevel: 'error' | 'warn' | 'info' | 'debug' | 'silent';
 }
 
@@ -40,6 +41,7 @@ export function registerServeCommand(program: Command): void {
         .choices(['silent', 'error', 'warn', 'info', 'debug'])
         .default('info'),
     )
+    .option('--with <pid>', 'end when this process does: the game or editor that started the sidecar', toPid)
     .addHelpText(
       'after',
       `
@@ -58,6 +60,12 @@ function toPort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is 0 to 65535.');
   return port;
+}
+function toPid(text: string): number {
+  const pid = Number(text);
+  if (!/^\d+$/.test(text) || pid < 1)
+    throw new InvalidArgumentError('A process id is a whole number from 1.');
+  return pid;
 }
 const collect = (origin: string, others: string[]): string[] => [...others, origin];
 
@@ -115,7 +123,7 @@ async function serve(o: ServeOptions): Promise<void> {
     await removeRuntimeFile(info);
     await Promise.allSettled([server.close(), library.close()]);
   };
-  endOnSignal(end, (line) => log.info(line));
+  endOnSignal(end, (line) => log.info(line), o.with);
   try {
     await writeRuntimeFile(info);
     await server.ready;
@@ -135,17 +143,36 @@ async function serve(o: ServeOptions): Promise<void> {
   printStudio(server.studioUrl);
 }
 
-/** A clean end within three seconds whatever happens; a second signal does not wait. */
-function endOnSignal(end: () => Promise<void>, tell: (line: string) => void): void {
+/** How often to look whether the process it ends with is still there, ms. */
+const LOOK_MS = 1000;
+
+/** A clean end within three seconds whatever happens; a second signal does not wait. `pid` ended counts as one. */
+function endOnSignal(end: () => Promise<void>, tell: (line: string) => void, pid?: number): void {
   let ending = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
+  const onSignal = (why: string): void => {
     if (ending) process.exit(1);
     ending = true;
-    tell(`${signal}: ending`);
+    tell(`${why}: ending`);
     setTimeout(() => process.exit(0), 2500).unref();
     void end().finally(() => process.exit(0));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  if (pid === undefined) return;
+  const look = setInterval(() => {
+    if (isRunning(pid)) return;
+    clearInterval(look);
+    if (!ending) onSignal(`process ${pid} is gone`);
+  }, LOOK_MS);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It is there, and somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -140,6 +140,19 @@ describe('npc-voice serve', () => {
     stranger.close();
   });
 
+  it('ends with the game that started it, however that ended', async () => {
+    const game = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    running.add(game);
+    const { said, ended, child } = serve('--with', String(game.pid));
+    await said;
+    game.kill('SIGKILL');
+    const { code, err } = await ended;
+    expect(code).toBe(0);
+    expect(err).toContain(`process ${game.pid} is gone: ending`);
+    expect(isAlive(child.pid!)).toBe(false);
+    expect(existsSync(runtimeFile(dir))).toBe(false);
+  });
+
   it('takes the next free port where the one asked for is taken, and says so', async () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
@@ -176,6 +189,7 @@ describe('npc-voice serve', () => {
       '--token',
       '--model',
       '--log-level',
+      '--with',
     ])
       expect(out).toContain(option);
   });

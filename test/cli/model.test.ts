@@ -1,0 +1,113 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Meter, timeText } from '../../sidecar/cli/model/meter';
+import { distFile } from '../../sidecar/paths';
+import { smallCheckpoint, temporaryFolder } from '../personaplex/import/build';
+
+const cli = distFile('npc-voice.js');
+let checkpoint: string;
+let models: string;
+beforeAll(() => smallCheckpoint((checkpoint = temporaryFolder())));
+beforeEach(() => void (models = temporaryFolder()));
+afterAll(() => rmSync(checkpoint, { recursive: true }));
+
+interface Ended {
+  code: number;
+  out: string;
+  err: string;
+}
+async function model(...args: string[]): Promise<Ended> {
+  const env = { ...process.env, NPC_VOICE_MODELS: models, HF_TOKEN: '', FORCE_COLOR: undefined };
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [cli, 'model', ...args], { env });
+    return { code: 0, out: stdout, err: stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, out: stdout, err: stderr };
+  }
+}
+const importSmall = (...more: string[]): Promise<Ended> =>
+  model('import', checkpoint, '--id', 'small', '--provider', 'cpu', '--threads', '2', ...more);
+
+describe('npc-voice model', () => {
+  it('imports, lists, verifies and removes, without colours where there is no terminal', async () => {
+    const imported = await importSmall('--tier', 'q8');
+    expect(imported.err).toMatch(/importing 100%/);
+    expect(imported.out).toMatch(/^ready small: .* q8, for cpu\n  weights: cosine 0\.9999\d on average/);
+    expect(imported.out).toMatch(/Next: npc-voice model verify small/);
+    expect((await model('list')).out).toMatch(
+      /^.*\n {2}small +q8 +cpu .* from .*\n {2}personaplex +not installed/,
+    );
+    const verified = await model('verify', 'small');
+    expect(verified.out).toMatch(
+      /^ok 9 files, .*: as they were imported\n.*another model, so its answers are not checked/,
+    );
+    expect((await model('remove', 'small')).out).toBe('removed small\n');
+    expect(readdirSync(models)).toEqual([]);
+    for (const { out, err } of [imported, verified]) expect(out + err).not.toContain('\u001b');
+  });
+
+  it('ends with code 1 and says what to do when it cannot', async () => {
+    const refused = await model('install', 'personaplex');
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/^error PersonaPlex 7B is only given .* HF_TOKEN is not set\. \(unauthorized\)\n +Accept it at https/);
+    expect((await model('verify')).err).toMatch(/There is no model personaplex .*\n +Run `npc-voice model install personaplex`/);
+    expect((await model('import', '/nowhere')).err).toMatch(/^error The folder \/nowhere could not be read/);
+    expect((await model('synthesize', '--layers', '99')).err).toMatch(/--layers takes a whole number from 1 to 32/);
+    expect((await model('import', checkpoint, '--tier', 'q5')).err).toMatch(/Allowed choices are/);
+  }); // prettier-ignore
+
+  it('explains every command', async () => {
+    const commands = ['install', 'import', 'verify', 'list', 'remove', 'bench', 'synthesize'];
+    const helps = await Promise.all(commands.map((command) => model(command, '--help')));
+    helps.forEach(({ code, out }, i) => {
+      expect(code).toBe(0);
+      expect(out).toContain(`npc-voice model ${commands[i]}`);
+    });
+  });
+
+  it('killed in the middle of an import leaves no half model, and works the next time', async () => {
+    const child = spawn(process.execPath, [cli, 'model', 'import', checkpoint, '--id', 'small', '--provider', 'cpu', '--tier', 'f32'], {
+      env: { ...process.env, NPC_VOICE_MODELS: models },
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    while (child.exitCode === null && !readdirSync(models).some((name) => name.startsWith('.import-'))) await new Promise((resolve) => setTimeout(resolve, 2));
+    child.kill('SIGKILL');
+    await ended;
+    expect(existsSync(path.join(models, 'small'))).toBe(false);
+    expect((await model('list')).out).toMatch(/Next: npc-voice model install/);
+    expect((await importSmall()).code).toBe(0);
+    expect(readdirSync(models)).toEqual(['small']);
+  }); // prettier-ignore
+});
+
+describe('the progress meter', () => {
+  const run = (isTTY: boolean, seconds: number): string => {
+    let text = '';
+    let now = 0;
+    const meter = new Meter({ isTTY, write: (part: string) => ((text += part), true) } as never, () => now);
+    for (let s = 0; s <= seconds; s++, now += 1000)
+      meter.update('model.safetensors', s * 50e6, seconds * 50e6);
+    return text;
+  };
+
+  it('draws speed and time left in a terminal', () => {
+    const frames = run(true, 100).split('\r\u001b[K').slice(1);
+    expect(frames).toHaveLength(101);
+    expect(frames[40]!.replace(/\u001b\[\d+m/g, '')).toBe(`model.safetensors ${'━'.repeat(24)} 40%  2.0 GB of 5.0 GB, 50 MB/s, 1 min 0 s left`);
+    expect(frames[100]).toMatch(/100%  5\.0 GB of 5\.0 GB, 50 MB\/s\n$/);
+  }); // prettier-ignore
+
+  it('writes a line every ten seconds to a log', () => {
+    const lines = run(false, 35).trim().split('\n');
+    expect(lines.map((line) => /(\d+)%/.exec(line)![1])).toEqual(['0', '28', '57', '85', '100']);
+  });
+
+  it('says times as people do', () => {
+    expect([0, 59.4, 160, 11_100].map(timeText)).toEqual(['0 s', '59 s', '2 min 40 s', '3 h 5 min']);
+  });
+});

@@ -195,9 +195,10 @@ export class JitterBuffer {
   #isPrimed(): boolean {
     if (!this.#resampler) return true;
     const surplus = Math.floor(this.#smoothFill() - this.#target);
-    if (surplus < 0) return false;
+    // Long packets that come just before the pull fill the queue before they reach the target; steering does the rest.
+    if (surplus < 0 && this.frames < MAX_FRAMES) return false;
     // The sound fades in from here, so this is where going back to the least delay is not heard.
-    const dropped = Math.min(surplus, this.#fill - FRAME_SAMPLES);
+    const dropped = Math.max(0, Math.min(surplus, this.#fill - FRAME_SAMPLES));
     this.#skip(dropped);
     this.#droppedSamples += dropped;
     this.#error = 0;

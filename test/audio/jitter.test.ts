@@ -180,6 +180,15 @@ describe('the queue of another microphone', () => {
     expect(buffer.frames).toBeLessThanOrEqual(2);
   });
 
+  it.each([20, 40, 60, 80, 120])('is heard when packets of %i ms come just before the tick', (packetMs) => {
+    const { buffer, out, drift } = simulate({ ppm: 0, seconds: 40, packetMs, jitter: () => -4 });
+    // What came before it flowed, beyond what is kept in hand, was never heard.
+    expect(buffer.droppedFrames).toBeLessThanOrEqual(1);
+    expect(buffer.missingFrames).toBeLessThanOrEqual(3);
+    expect(worstClick(out.subarray(200), 503, 24_000)).toBeLessThan(1e-4);
+    for (const estimate of drift.slice(250)) expect(Math.abs(estimate)).toBeLessThan(25);
+  });
+
   it('after a stall of half a second comes back to the same delay, everything counted', () => {
     const stall = (k: number): number => (k >= 500 && k < 525 ? (525 - k) * 20 : 0);
     const { buffer, out, waiting } = simulate({ ppm: 0, seconds: 40, jitter: stall });

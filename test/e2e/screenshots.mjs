@@ -102,7 +102,7 @@ async function take(colorScheme) {
   await page.waitForFunction(() => document.querySelectorAll('.doing')[0]?.textContent === 'speaking');
   await page.waitForTimeout(1300);
   await page.evaluate(() => document.activeElement.blur());
-  await page.waitForTimeout(200);
+  await page.waitForFunction(() => document.querySelector('.portrait .face-mouth').getBBox().height > 8);
   const file = path.join(out, `${colorScheme}.png`);
   await page.screenshot({ path: file });
   await page.close();

@@ -114,7 +114,8 @@ export class Link extends Emitter<LinkEvents> {
   request<R extends Request>(request: R): Promise<Answer<R['t']>> {
     return new Promise((resolve, reject) => {
       const socket = this.#socket;
-      if (this.#state.status === 'closed' || socket?.readyState !== WebSocket.OPEN) {
+      const ready = this.#state.status === 'open' || request.t === 'identify';
+      if (!ready || socket?.readyState !== WebSocket.OPEN) {
         reject(new VoiceError('closed', 'There is no connection to the sidecar.'));
         return;
       }

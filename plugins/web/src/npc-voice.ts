@@ -292,16 +292,29 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
 
   /** The sidecar is there again, and remembers nothing of this page. */
   async #comeBack(): Promise<void> {
-    const failed = (error: unknown): void => this.emit('error', error as VoiceError);
-    for (const microphone of this.#microphones.values()) {
-      microphone.restart();
-      await this.#link.request(microphone.opening).catch(failed);
-    }
-    for (const npc of [...this.#npcs.values()]) {
-      npc.restart();
-      await this.#attach(npc, false).then(() => npc.reattached(), failed);
-    }
-    for (const order of [...this.#orders]) await this.#link.request(order).catch(failed);
+    // All asked for at once: a microphone's packets must not overtake its opening.
+    await Promise.all([
+      ...[...this.#microphones.values()].map((microphone) => {
+        microphone.restart();
+        return this.#link.request(microphone.opening).catch((error) => this.#gone(error, microphone));
+      }),
+      ...[...this.#npcs.values()].map((npc) => {
+        npc.restart();
+        return this.#attach(npc, false).then(
+          () => npc.reattached(),
+          (error) => this.#gone(error, npc),
+        );
+      }),
+    ]);
+    for (const order of [...this.#orders])
+      await this.#link.request(order).catch((error: VoiceError) => this.emit('error', error));
+  }
+
+  /** What the sidecar will not have back ends here, unless only the connection went again. */
+  #gone(error: VoiceError, what: Npc | Microphone): void {
+    if (error.code === 'closed') return;
+    what.end();
+    this.emit('error', error);
   }
 
   #accept(message: ServerMessage): void {

@@ -15,7 +15,8 @@ import type {
 } from '../duplex';
 import { NpcVoiceError } from '../errors';
 import { Seat } from './seat';
-import { Synthesiser } from './tts/synthesiser';
+import { splitClauses } from './text/clauses';
+import { Synthesiser, URGENCY } from './tts/synthesiser';
 import { Ears } from './vad/ears';
 
 export interface UnderstudyOptions {
@@ -29,6 +30,7 @@ export interface UnderstudyOptions {
 /** As many as have been tried. */
 const MOST_NPCS = 128;
 const FEWEST_NPCS = 8;
+const WARM_UP = 'The quick brown fox jumps over the lazy dog, and through the garden. Is that so?';
 /** How much of a frame hearing may take. */
 const HEARING_SHARE = 0.75;
 
@@ -70,6 +72,7 @@ export class Understudy implements DuplexModel {
     try {
       await Promise.all([this.#ears.start(), this.#speech.start()]);
       this.#capacity = capacityAt(await this.#ears.measureCost());
+      this.#warmUp();
     } catch (cause) {
       await this.stop();
       throw new NpcVoiceError('model_unavailable', 'The understudy could not be loaded.', {
@@ -124,6 +127,13 @@ export class Understudy implements DuplexModel {
   async stop(): Promise<void> {
     this.#seats.clear();
     await Promise.all([this.#ears.stop(), this.#speech.stop()]);
+  }
+
+  /** The first clauses ever take ten times as long as later ones, while the machine learns flite's code. */
+  #warmUp(): void {
+    for (const base of ['slt', 'kal16'] as const) {
+      for (const clause of splitClauses(WARM_UP)) this.#speech.request(clause, { base }, URGENCY.spare);
+    }
   }
 
   /** A seat freed while the step was under way says nothing. */

@@ -1,4 +1,4 @@
-/** What a persona has to say, by kind: variations drawn from shuffled bags, the next one made ahead of time. */
+/** What a persona has to say, by kind: variations drawn from shuffled bags, the next one begun to be made ahead of time. */
 import type { CharacterBrief } from '../../duplex';
 import { URGENCY, type SpeechSource } from '../tts/synthesiser';
 import { Bag, type Chance } from '../turns/bag';
@@ -21,12 +21,12 @@ export class Repertoire {
     for (const kind of KINDS) this.#bags.set(kind, new Bag(brief.lines[kind].length, chance));
   }
 
-  /** Chooses the next of a kind and has it made while there is time. */
+  /** Chooses the next of a kind and has its first clause made while there is time. */
   prepare(kind: Kind): void {
     if (this.#prepared.has(kind)) return;
     const line = this.#choose(kind);
     if (!line) return;
-    line.prepare(0, URGENCY.ahead);
+    line.utterance(0, URGENCY.ahead);
     this.#prepared.set(kind, line);
   }
 
@@ -49,7 +49,7 @@ export class Repertoire {
       if (size === 0) {
         line.drop();
         this.#prepared.delete(kind);
-      } else if (line.revise(brief, 0) !== undefined) line.prepare(0, URGENCY.ahead);
+      } else if (line.revise(brief, 0) !== undefined) line.utterance(0, URGENCY.ahead);
     }
   }
 

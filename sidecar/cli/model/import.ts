@@ -6,6 +6,7 @@ import pc from 'picocolors';
 import { action } from '../failure';
 import { Meter, timeText } from './meter';
 import {
+  chooseProvider,
   providerOption,
   rooms,
   say,
@@ -39,7 +40,7 @@ export function registerImport(model: Command): void {
           id: options.id,
           name: options.id,
           tier: options.tier,
-          provider: options.provider,
+          ...(await chooseProvider(options.provider)),
           origin: { from: folder },
           ...(options.threads === undefined ? {} : { threads: options.threads }),
           progress: ({ written, total }) => meter.update('importing', written, total),
@@ -121,7 +122,7 @@ export function registerSynthesise(model: Command): void {
               id,
               name: `Random weights, ${options.layers} layers`,
               tier: options.tier,
-              provider: options.provider,
+              ...(await chooseProvider(options.provider)),
               origin: { from: `random weights, seed ${options.seed}` },
               ...(options.threads === undefined ? {} : { threads: options.threads }),
               progress: ({ written, total }) => meter.update('importing', written, total),

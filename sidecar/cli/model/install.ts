@@ -7,6 +7,7 @@ import type { CatalogueEntry } from '../../personaplex/install';
 import { action } from '../failure';
 import { Meter, timeText } from './meter';
 import {
+  chooseProvider,
   providerOption,
   rooms,
   say,
@@ -46,7 +47,7 @@ export function registerInstall(model: Command): void {
             entry: catalogueEntry(name),
             models,
             tier: options.tier,
-            provider: options.provider,
+            ...(await chooseProvider(options.provider)),
             ...(options.threads === undefined ? {} : { threads: options.threads }),
             hub: { endpoint: process.env.HF_ENDPOINT, token: process.env.HF_TOKEN },
             keepDownload: options.keepDownload,

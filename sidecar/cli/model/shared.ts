@@ -9,7 +9,7 @@ export const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
 export interface ImportChoices {
   tier: Tier;
-  provider: Provider;
+  provider: 'auto' | Provider;
   threads?: number;
 }
 
@@ -21,11 +21,27 @@ export const tierOption = (): Option =>
     .choices(['f32', 'f16', 'q8', 'mixed', 'q4'])
     .default('mixed');
 
-const PROVIDERS = ['webgpu', 'cpu'];
 export const providerOption = (): Option =>
-  new Option('--provider <provider>', 'what the model will run on').choices(PROVIDERS).default('webgpu');
-export const otherProviderOption = (): Option =>
-  new Option('--provider <provider>', 'run it there instead of where it was made for').choices(PROVIDERS);
+  new Option('--provider <provider>', 'what the model will run on; auto takes the GPU if WebGPU finds one')
+    .choices(['auto', 'webgpu', 'cpu'])
+    .default('auto');
+
+/** Where a model will run and in what it computes there, with the reason said. */
+export async function chooseProvider(
+  choice: ImportChoices['provider'],
+): Promise<{ provider: Provider; activations?: 'f32' | 'f16' }> {
+  if (choice === 'cpu') return { provider: 'cpu' };
+  const { computesHalves } = await rooms.runtime();
+  try {
+    const halves = await computesHalves();
+    say(`The model will run on the GPU (WebGPU)${halves ? '' : ', in float32: this GPU has no float16'}.`);
+    return { provider: 'webgpu', ...(halves ? {} : { activations: 'f32' }) };
+  } catch (error) {
+    if (choice === 'webgpu') throw error;
+    say('The model will run on the CPU: WebGPU finds no GPU here. Expect less than real time at full size.');
+    return { provider: 'cpu' };
+  }
+}
 
 export const threadsOption = (): Option =>
   new Option('--threads <n>', 'worker threads (default: one for each core, 8 at most)').argParser(
@@ -72,4 +88,5 @@ export const rooms = {
   store: () => import('../../personaplex/store'),
   import: () => import('../../personaplex/import'),
   install: () => import('../../personaplex/install'),
+  runtime: () => import('../../personaplex/runtime'),
 };

@@ -1,6 +1,6 @@
 /** Times the parts of one frame of an installed model. */
 import { FRAME_SAMPLES } from '../../audio';
-import { DEPTH_STEPS, type Provider } from '../../personaplex/graphs';
+import { DEPTH_STEPS } from '../../personaplex/graphs';
 import { LanguageModel, MimiDecoder, MimiEncoder, openMimi, type Outlook } from '../../personaplex/runtime';
 import type { InstalledModel } from '../../personaplex/store';
 
@@ -16,18 +16,20 @@ const PROMPT_COLUMNS = 90;
 
 const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1] ?? 0;
 
-/** @throws NpcVoiceError `model_unavailable` when the model cannot be loaded there */
+/** @throws NpcVoiceError `model_unavailable` when the model cannot be loaded */
 export async function benchModel(
   { manifest, graphs }: InstalledModel,
-  provider: Provider,
   frames: number,
 ): Promise<ModelTimings> {
-  const sessions = await openMimi({ encoder: graphs.mimiEncoder, decoder: graphs.mimiDecoder }, { provider });
+  const sessions = await openMimi(
+    { encoder: graphs.mimiEncoder, decoder: graphs.mimiDecoder },
+    { provider: 'cpu' },
+  );
   const encoder = new MimiEncoder(sessions.encoder, manifest.mimi, 1);
   const decoder = new MimiDecoder(sessions.decoder, manifest.mimi, 1);
   const model = await LanguageModel.open(
     { config: manifest.lm, temporal: graphs.temporal, depth: graphs.depth },
-    { provider },
+    { provider: manifest.provider },
   );
   const times: Record<'hear' | 'think' | 'choose' | 'speak', number[]> = {
     hear: [],

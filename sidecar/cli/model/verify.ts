@@ -2,10 +2,9 @@
 import { Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { NpcVoiceError } from '../../errors';
-import type { Provider } from '../../personaplex/graphs';
 import { action } from '../failure';
 import { bytesText, Meter } from './meter';
-import { otherProviderOption, rooms, say, wholeNumber } from './shared';
+import { rooms, say, wholeNumber } from './shared';
 
 export function registerVerify(model: Command): void {
   model
@@ -13,9 +12,8 @@ export function registerVerify(model: Command): void {
     .description('check a model’s files, and its answers against the published ones')
     .argument('[id]', 'model', 'personaplex')
     .option('--files-only', 'only compare the files with their checksums', false)
-    .addOption(otherProviderOption())
     .action(
-      action(async (id: string, options: { filesOnly: boolean; provider?: Provider }) => {
+      action(async (id: string, options: { filesOnly: boolean }) => {
         const {
           hasReference,
           judgeReport,
@@ -40,9 +38,8 @@ export function registerVerify(model: Command): void {
           );
           return;
         }
-        const provider = options.provider ?? manifest.provider;
-        say(`Replaying the published vectors on ${provider} …`);
-        const report = await replayReference(installed, provider);
+        say(`Replaying the published vectors on ${manifest.provider} …`);
+        const report = await replayReference(installed);
         const row = (what: string, text: string): void => say(`  ${what.padEnd(34)} ${text}`);
         row(
           'text tokens',
@@ -66,7 +63,7 @@ export function registerVerify(model: Command): void {
           `${id} does not answer as ${REFERENCE_REPOSITORY} does: ${faults.join('; ')}.`,
           {
             hint: isReference
-              ? 'Update the graphics driver, or try --provider cpu; if that fails too, install the model again.'
+              ? 'Update the graphics driver, or install the model again with --provider cpu.'
               : `It was imported from ${manifest.source.from}: the published answers belong to NVIDIA’s weights only.`,
           },
         );
@@ -81,20 +78,19 @@ export function registerBench(model: Command): void {
       'measure a model on this machine: milliseconds a frame, and whether that keeps up with speech',
     )
     .argument('[id]', 'model', 'personaplex')
-    .addOption(otherProviderOption())
     .addOption(
       new Option('--frames <n>', 'frames to measure').argParser(wholeNumber('--frames', 1, 3000)).default(25),
     )
     .action(
-      action(async (id: string, options: { provider?: Provider; frames: number }) => {
+      action(async (id: string, options: { frames: number }) => {
         const [{ modelsFolder, openModel }, { benchModel }] = await Promise.all([
           rooms.store(),
           import('./timings'),
         ]);
         const installed = openModel(id, modelsFolder());
-        const provider = options.provider ?? installed.manifest.provider;
-        say(`${pc.bold(id)} (${installed.manifest.tier}) on ${provider}, ${options.frames} frames`);
-        const { perFrame, prompt } = await benchModel(installed, provider, options.frames);
+        const { tier, provider } = installed.manifest;
+        say(`${pc.bold(id)} (${tier}) on ${provider}, ${options.frames} frames`);
+        const { perFrame, prompt } = await benchModel(installed, options.frames);
         let total = 0;
         for (const { part, ms } of perFrame) {
           say(`  ${part.padEnd(22)} ${ms.toFixed(1).padStart(8)} ms`);

@@ -23,9 +23,8 @@ import {
   buildMimiEncoder,
   buildTemporal,
   storagePlan,
-  type LmConfig,
-  type MimiConfig,
   type Provider,
+  type StoragePlan,
   type Tier,
   type WeightSource,
 } from '../graphs';
@@ -70,6 +69,8 @@ export interface ImportOptions {
   name: string;
   tier: Tier;
   provider: Provider;
+  /** What the graphs compute in; by default what the provider is best at. */
+  activations?: StoragePlan['activations'];
   /** Where the checkpoint is from, for the manifest. */
   origin: Pick<ModelManifest['source'], 'from' | 'revision' | 'licence'>;
   /** SHA-256 of source files that are known already, by path. */
@@ -120,7 +121,8 @@ async function writeFolder(
 ): Promise<ModelManifest> {
   const weights = new CheckpointWeights(checkpoint.tensors, runner);
   const { tier, provider } = options;
-  const graphs = buildGraphs(checkpoint.lm, checkpoint.mimi, weights, tier, provider);
+  const plan = storagePlan(tier, provider, options.activations);
+  const graphs = buildGraphs(checkpoint, weights, plan);
   const total = Object.values(graphs).reduce((sum, graph) => sum + weightBytes(graph), 0);
   await checkSpace(options.models, total);
 
@@ -152,6 +154,7 @@ async function writeFolder(
     form: checkpoint.lm.depthStepsStored === 16 ? 'personaplex' : 'moshi',
     tier,
     provider,
+    activations: plan.activations,
     imported: new Date().toISOString(),
     version,
     source: { ...options.origin, files: sourceFiles(options) },
@@ -171,13 +174,10 @@ async function writeFolder(
 }
 
 function buildGraphs(
-  lm: LmConfig,
-  mimi: MimiConfig,
+  { lm, mimi }: Checkpoint,
   weights: WeightSource,
-  tier: Tier,
-  provider: Provider,
+  plan: StoragePlan,
 ): Record<GraphName, GraphBuilder> {
-  const plan = storagePlan(tier, provider);
   return {
     'mimi-encoder': buildMimiEncoder(mimi, weights),
     'mimi-decoder': buildMimiDecoder(mimi, weights),

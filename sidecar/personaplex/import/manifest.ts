@@ -22,6 +22,8 @@ export const manifestSchema = z.object({
   form: z.enum(['personaplex', 'moshi']),
   tier: z.enum(['f32', 'f16', 'q8', 'mixed', 'q4']),
   provider: z.enum(['cpu', 'webgpu']),
+  /** What the graphs compute in between their weights. */
+  activations: z.enum(['f32', 'f16']),
   /** ISO date of the import. */
   imported: z.string(),
   /** npc-voice that did it. */

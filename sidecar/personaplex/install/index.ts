@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import { checkSpace, findCheckpoint, importModel, type ImportProgress, type ModelManifest } from '../import';
-import type { Provider, Tier } from '../graphs';
+import type { Provider, StoragePlan, Tier } from '../graphs';
 import { CATALOGUE, type CatalogueEntry } from './catalogue';
 import { bytesPresent, download } from './download';
 import { Hub, TransientError, type HubFile, type HubOptions } from './hub';
@@ -25,6 +25,8 @@ export interface InstallOptions {
   models: string;
   tier: Tier;
   provider: Provider;
+  /** As of the import. */
+  activations?: StoragePlan['activations'];
   hub: HubOptions;
   /** Asks for the licence to be accepted; called at most once in the life of a models folder. */
   accept: (entry: CatalogueEntry) => Promise<boolean>;
@@ -90,6 +92,7 @@ export async function installModel(options: InstallOptions): Promise<ModelManife
     origin: { from: entry.repository, revision: commit, licence: entry.licence.name },
     sourceHashes: hashes,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(options.activations ? { activations: options.activations } : {}),
     ...(on.import ? { progress: on.import } : {}),
   });
   if (!options.keepDownload) rmSync(folder, { recursive: true, force: true });

@@ -3,8 +3,8 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import { jobRunner, PERSONAPLEX, type JobRunner, type ModelManifest } from '../import';
-import { DEPTH_STEPS, type Provider, type Tier } from '../graphs';
-import { LanguageModel, MimiDecoder, MimiEncoder, openMimi, type Outlook } from '../runtime';
+import { DEPTH_STEPS, type Tier } from '../graphs';
+import type { Outlook } from '../runtime';
 import { codecInput } from './codec-input';
 import type { InstalledModel } from './models';
 import * as published from './reference-figures';
@@ -93,21 +93,22 @@ export const hasReference = ({ lm, form }: ModelManifest): boolean =>
   (Object.keys(PERSONAPLEX) as (keyof typeof PERSONAPLEX)[]).every((key) => lm[key] === PERSONAPLEX[key]);
 
 /**
- * Replays the published vectors. Loads the whole model: seconds, and its size in memory.
+ * Replays the published vectors where the model was made to run. Loads the whole model: seconds, and its size in memory.
  * @throws NpcVoiceError `model_unavailable` when it cannot be loaded
  */
-export async function replayReference(model: InstalledModel, provider: Provider): Promise<ReferenceReport> {
-  const language = await replayLanguage(model, provider);
-  return { ...language, ...(await replayCodec(model, provider)) };
+export async function replayReference(model: InstalledModel): Promise<ReferenceReport> {
+  const language = await replayLanguage(model);
+  return { ...language, ...(await replayCodec(model)) };
 }
 
-async function replayLanguage(
-  { manifest, graphs }: InstalledModel,
-  provider: Provider,
-): Promise<Pick<ReferenceReport, 'text' | 'hiddenCosine' | 'hiddenError' | 'depth'>> {
+async function replayLanguage({
+  manifest,
+  graphs,
+}: InstalledModel): Promise<Pick<ReferenceReport, 'text' | 'hiddenCosine' | 'hiddenError' | 'depth'>> {
+  const { LanguageModel } = await import('../runtime');
   const model = await LanguageModel.open(
     { config: manifest.lm, temporal: graphs.temporal, depth: graphs.depth },
-    { provider },
+    { provider: manifest.provider },
   );
   try {
     const cache = model.newCache(1);
@@ -148,11 +149,15 @@ async function replayLanguage(
   }
 }
 
-async function replayCodec(
-  { manifest, graphs }: InstalledModel,
-  provider: Provider,
-): Promise<Pick<ReferenceReport, 'codes' | 'audioError'>> {
-  const sessions = await openMimi({ encoder: graphs.mimiEncoder, decoder: graphs.mimiDecoder }, { provider });
+async function replayCodec({
+  manifest,
+  graphs,
+}: InstalledModel): Promise<Pick<ReferenceReport, 'codes' | 'audioError'>> {
+  const { MimiDecoder, MimiEncoder, openMimi } = await import('../runtime');
+  const sessions = await openMimi(
+    { encoder: graphs.mimiEncoder, decoder: graphs.mimiDecoder },
+    { provider: 'cpu' },
+  );
   const encoder = new MimiEncoder(sessions.encoder, manifest.mimi, 1);
   const decoder = new MimiDecoder(sessions.decoder, manifest.mimi, 1);
   const input = codecInput();

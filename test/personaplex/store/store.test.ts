@@ -151,7 +151,7 @@ describe('the published answers', () => {
       files: findCheckpoint(wide), models, id: 'wide', name: 'Wide', tier: 'q8', provider: 'cpu', origin: { from: 'a test' },
       hints: { mimi: { heads: 1 } }, threads: 0,
     });
-    const report = await replayReference(openModel('wide', models), 'cpu');
+    const report = await replayReference(openModel('wide', models));
     expect(report.text.of).toBe(4);
     expect(report.depth.of).toBe(8);
     expect(report.codes.of).toBe(64);

@@ -47,7 +47,7 @@ export function registerInstall(model: Command): void {
             entry: catalogueEntry(name),
             models,
             tier: options.tier,
-            ...(await chooseProvider(options.provider)),
+            place: () => chooseProvider(options.provider),
             ...(options.threads === undefined ? {} : { threads: options.threads }),
             hub: { endpoint: process.env.HF_ENDPOINT, token: process.env.HF_TOKEN },
             keepDownload: options.keepDownload,

@@ -24,9 +24,8 @@ export interface InstallOptions {
   entry: CatalogueEntry;
   models: string;
   tier: Tier;
-  provider: Provider;
-  /** As of the import. */
-  activations?: StoragePlan['activations'];
+  /** Says where the model will run; called when licence and token are in order, before anything is downloaded. */
+  place: () => Promise<{ provider: Provider; activations?: StoragePlan['activations'] }>;
   hub: HubOptions;
   /** Asks for the licence to be accepted; called at most once in the life of a models folder. */
   accept: (entry: CatalogueEntry) => Promise<boolean>;
@@ -57,8 +56,9 @@ export function catalogueEntry(id: string): CatalogueEntry {
  * @throws NpcVoiceError `unauthorized` without licence or token, `io` for network and disk, `model_invalid`
  */
 export async function installModel(options: InstallOptions): Promise<ModelManifest> {
-  const { entry, models, tier, provider, on } = options;
+  const { entry, models, tier, on } = options;
   await agree(options);
+  const place = await options.place();
   const hub = new Hub(options.hub);
   const folder = path.join(models, DOWNLOADS, entry.id);
   mkdirSync(folder, { recursive: true });
@@ -88,11 +88,10 @@ export async function installModel(options: InstallOptions): Promise<ModelManife
     id: entry.id,
     name: entry.name,
     tier,
-    provider,
+    ...place,
     origin: { from: entry.repository, revision: commit, licence: entry.licence.name },
     sourceHashes: hashes,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    ...(options.activations ? { activations: options.activations } : {}),
     ...(on.import ? { progress: on.import } : {}),
   });
   if (!options.keepDownload) rmSync(folder, { recursive: true, force: true });

@@ -230,7 +230,7 @@ describe('an installation', () => {
   let asked: number;
   const install = (change: Partial<InstallOptions> = {}): ReturnType<typeof installModel> =>
     installModel({
-      entry, models: folder, tier: 'f32', provider: 'cpu', hub: { endpoint: server.endpoint, token: TOKEN }, threads: 0,
+      entry, models: folder, tier: 'f32', place: async () => ({ provider: 'cpu' }), hub: { endpoint: server.endpoint, token: TOKEN }, threads: 0,
       accept: async () => { asked++; return true; },
       keepDownload: false, on: {}, patienceMs: 1, ...change,
     }); // prettier-ignore

@@ -295,6 +295,15 @@ describe('told what to say', () => {
       '6:stopped',
     ]);
   });
+  it('says it now without a pause, even when its speech comes as the line before has just ended', () => {
+    const stage = new Stage(briefOf({ greeting: ['one two'] }), { greet: true });
+    stage.speech.late = true;
+    stage.play('..');
+    stage.seat.turns.say('three', 'now');
+    expect(stage.play('.')).toBe('N');
+    stage.speech.deliver();
+    expect(stage.play('.')).toBe('N');
+  });
   it('queued, waits for the player to finish; now, does not', () => {
     const queued = new Stage(briefOf({ patienceMs: 400 }));
     queued.play('ss');

@@ -312,7 +312,8 @@ export class TurnTaker {
     this.#tell({ kind: 'npc_stopped', ms: speech.ms });
     if (cutShort) return this.#lineWasCut(speech, endedBy);
     speech.line.drop();
-    if (this.#agenda[0]) this.#agenda[0].pauseMs = BETWEEN_LINES_MS;
+    const next = this.#agenda[0];
+    if (next && next.waitsFor !== 'nothing') next.pauseMs = BETWEEN_LINES_MS;
     if (!heard.speaking) this.#turnMs = 0;
     this.turn = heard.speaking ? { kind: 'listening', cut: undefined } : { kind: 'open' };
   }

@@ -24,6 +24,7 @@ lines:
       river rose until the old bridge broke and every man and woman carried stones from morning until evening,
       and when the water turned away the miller said he would build where the river had bowed before them, and
       there it stands to this day with its wheel going round and round and round for as long as there is water.
+  farewell: [Farewell and mind the bridge.]
   replies: [Now then. Where was I.]
   interrupted: [Very well. I am listening.]
   idle_every_s: 0
@@ -115,6 +116,18 @@ describe.skipIf(noBrowser)('a conversation in a browser', () => {
     expect(open.length).toBeGreaterThan(5);
     expect(open.filter((event) => level(event) > 0.02).length / open.length).toBeGreaterThan(0.7);
     expect(mouths.at(-1)).toMatchObject({ rest: 1, jaw: 0 });
+  });
+
+  it('lets a farewell be heard to its last word before the NPC is gone', async () => {
+    await page.evaluate(() => window.game.attach('teller', { greet: false }));
+    await page.waitForTimeout(500);
+    await page.evaluate(() => window.game.npc.detach({ farewell: true }));
+    const gone = await told(page, 'detached');
+    const { npc, rate, events } = await recording(page);
+    const words = events.filter(({ type }) => type === 'caption').map(({ text }) => text);
+    expect(words.join('')).toBe(' Farewell and mind the bridge.');
+    const last = onset(npc, rate)!;
+    expect(silence(npc, rate, last, 0.1) ?? npc.length / rate).toBeLessThanOrEqual(seconds(gone, rate) + 0.1);
   });
 
   it('tells the game a cue when its words are heard', async () => {

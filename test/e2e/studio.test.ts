@@ -118,8 +118,9 @@ describe.skipIf(noBrowser)('the studio', () => {
     await caption(/Here is a rather/).waitFor();
     await page.locator('.conversation').focus();
     await page.keyboard.press('Escape');
-    await page.locator('.line.npc.cut').filter({ hasText: 'Here is' }).waitFor();
-    expect(await page.locator('.unsaid').last().innerText()).toMatch(/on\.$/);
+    const cut = page.locator('.line.npc.cut').filter({ hasText: 'Here is' });
+    await cut.waitFor();
+    expect(await cut.locator('.unsaid').innerText()).toMatch(/on\.$/);
   });
 
   it('underlines a mistake where it is, names the word that was meant, and does not save it', async () => {

@@ -110,6 +110,8 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
     });
   }
 
+  readonly #onAudible = (): void => this.emit('audible', this.#context?.state === 'running');
+
   get connection(): ConnectionState {
     return this.#link.state;
   }
@@ -140,7 +142,8 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
   get audioContext(): AudioContext {
     if (!this.#context) {
       const context = this.#options.audioContext ?? createContext();
-      context.onstatechange = () => this.emit('audible', context.state === 'running');
+      // Not `onstatechange`, which may be the game's.
+      context.addEventListener('statechange', this.#onAudible);
       if (context.state !== 'running') this.#stopWaiting = resumeOnGesture(context);
       this.#context = context;
     }
@@ -268,6 +271,7 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
     for (const microphone of [...this.#microphones.values()]) microphone.end();
     for (const npc of [...this.#npcs.values()]) npc.end();
     this.#link.close();
+    this.#context?.removeEventListener('statechange', this.#onAudible);
     if (this.#context && !this.#options.audioContext) await this.#context.close();
   }
 

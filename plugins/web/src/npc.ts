@@ -173,7 +173,7 @@ export class Npc extends Emitter<NpcEvents> {
     const { npcs } = await this.#port.request({ t: 'get_transcript', npc: this.id });
     return npcs.find(({ npc }) => npc === this.id)?.lines ?? [];
   }
-  /** Takes it out of the scene; with `farewell` once that has been said. Its nodes are disconnected after. */
+  /** Takes it out of the scene; with `farewell` once that has been said. `detached` comes when it has been heard. */
   async detach(options: { farewell?: boolean } = {}): Promise<void> {
     try {
       await this.#port.request({ t: 'detach', npc: this.id, ...options });
@@ -182,14 +182,14 @@ export class Npc extends Emitter<NpcEvents> {
     }
   }
 
-  /** Ends this side: the nodes go, no more events come. @internal */
+  /** Ends this side: what is buffered is heard, then the nodes go and no more events come. @internal */
   end(): void {
     this.#port.detached(this.id);
-    this.#player.end();
-    this.#player.node.disconnect();
-    this.output.disconnect();
-    this.panner?.disconnect();
-    this.emit('detached', { npc: this.id });
+    this.#player.end(() => {
+      this.output.disconnect();
+      this.panner?.disconnect();
+      this.emit('detached', { npc: this.id });
+    });
   }
 
   /** Forgets what is buffered: the stream begins again at frame 0. @internal */

@@ -104,6 +104,8 @@ export class OwnScene extends Scene {
     });
     npc.on('detached', () => {
       conversation.npcStopped(actor.id);
+      // Already brought on again while the last words of before were being heard.
+      if (this.npc(actor.id)) return;
       Object.assign(actor, { live: false, turn: 'idle', level: 0, held: false, muted: false });
       actor.mouth = new Float32Array(actor.mouth.length);
       cast();

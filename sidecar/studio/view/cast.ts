@@ -52,7 +52,8 @@ class Card {
   }
 
   draw(now: number, still: boolean): void {
-    this.#face.draw(now, still);
+    // Who waits in the wings waits without moving: drawing is not free.
+    this.#face.draw(now, still || !this.actor.live);
     this.#meter.draw();
   }
 }

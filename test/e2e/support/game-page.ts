@@ -44,7 +44,7 @@ window.game = {
   async attach(id, options) {
     const it = await this.voice.attach(id, options);
     it.output.connect(recorder, 0, 0);
-    for (const type of ['started', 'stopped', 'interrupted', 'playerStarted', 'playerStopped', 'caption', 'cue', 'transcript', 'reattached'])
+    for (const type of ['started', 'stopped', 'interrupted', 'playerStarted', 'playerStopped', 'caption', 'cue', 'transcript', 'reattached', 'detached'])
       it.on(type, (detail) => note(type, detail));
     it.on('mouth', (weights) => note('mouth', { rest: weights[0], jaw: weights[10] + weights[11] + weights[13] }));
     this.npc = it;
@@ -128,7 +128,7 @@ interface Game {
   openMicrophone(): Promise<void>;
   recording(): { rate: number; npc: string; mic: string; events: GameEvent[] };
   events: GameEvent[];
-  npc: { say(text: string, when?: string): Promise<void>; playout: { underruns: number } };
+  npc: { say(text: string, when?: string): Promise<void>; detach(o: object): Promise<void> };
   microphone: { mute(on: boolean): Promise<void> };
   voice: {
     stats(): Promise<{ mics: { packets: number }[] }>;

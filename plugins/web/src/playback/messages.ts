@@ -15,4 +15,6 @@ export type FromPlayer =
   | { t: 'at'; n: number; s: number; time: number }
   /** A flush cut playback off there. */
   | { t: 'cut'; n: number; s: number }
-  | { t: 'stats'; stats: PlayoutStats };
+  | { t: 'stats'; stats: PlayoutStats }
+  /** After `end`: nothing is left to play. */
+  | { t: 'ended' };

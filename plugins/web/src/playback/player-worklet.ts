@@ -58,7 +58,9 @@ class PlayerProcessor extends AudioWorkletProcessor {
       this.#statsDue = currentFrame + sampleRate * STATS_EVERY_S;
       this.#post({ t: 'stats', stats: this.#playout.stats });
     }
-    return !this.#ended || this.#playout.buffered > 0;
+    if (!this.#ended || this.#playout.buffered > 0) return true;
+    this.#post({ t: 'ended' });
+    return false;
   }
 
   #refill(): void {

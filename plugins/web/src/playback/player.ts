@@ -12,6 +12,8 @@ export interface PlayerListener {
 
 /** Sooner than this is now: timers are no finer. */
 const NOW_MS = 5;
+/** More than the jitter buffer holds. */
+const DRAIN_MS = 800;
 
 export class Player {
   /** The voice at the context's rate, mono. */
@@ -20,6 +22,7 @@ export class Player {
   #stats: PlayoutStats = { bufferedMs: 0, targetMs: 0, underruns: 0, lost: 0, skipped: 0, flushed: 0 };
   /** Frames that came while the page was not allowed to play. */
   unheard = 0;
+  #onEnded = (): void => {};
   /** Marks of before a reset are told from later ones by this. */
   #epoch = 0;
 
@@ -33,6 +36,7 @@ export class Player {
     });
     this.node.port.onmessage = ({ data }: MessageEvent<FromPlayer>) => {
       if (data.t === 'stats') this.#stats = data.stats;
+      else if (data.t === 'ended') this.#whenHeard(this.#context.currentTime, () => this.#onEnded());
       else if (data.t === 'cut') listener.cut(data.n, data.s);
       else this.#whenHeard(data.time, () => listener.heard(data.n, data.s));
     };
@@ -63,9 +67,18 @@ export class Player {
     this.#post({ t: 'reset' });
   }
 
-  /** Plays out what is buffered, then frees the node. */
-  end(): void {
+  /** Plays out what is buffered, then lets go of the node and calls back. */
+  end(done: () => void): void {
     this.#post({ t: 'end' });
+    const finish = (): void => {
+      clearTimeout(timer);
+      this.#onEnded = () => {};
+      this.node.disconnect();
+      done();
+    };
+    // A context that does not run, or a node nobody listens to, never comes to the end of its buffer.
+    const timer = setTimeout(finish, this.#context.state === 'running' ? DRAIN_MS : 0);
+    this.#onEnded = finish;
   }
 
   #post(message: ToPlayer, transfer: Transferable[] = []): void {

@@ -15,12 +15,15 @@ export interface HostOwner {
 }
 
 export interface HostLimits {
-  /** Longest that a frame may take before the host counts as hung, ms. */
+  /** Longest that a frame may take before the host counts as hung, ms. Default: a hundred times what it should. */
   stepMs: number;
   /** Longest that loading or any other answer may take, ms. */
   answerMs: number;
 }
-const LIMITS: HostLimits = { stepMs: 20_000, answerMs: 600_000 };
+const LONGEST_ANSWER_MS = 600_000;
+/** A driver may compile for seconds when it first sees a shape. */
+const LEAST_STEP_LIMIT_MS = 8000;
+const STEP_LIMIT_RATIO = 100;
 const LONGEST_WAIT_MS = 8000;
 /** A host that lived so long has earned a quick restart again. */
 const FORGIVEN_AFTER_MS = 60_000;
@@ -38,6 +41,7 @@ export class HostClient {
   readonly #load: LoadModel;
   readonly #owner: HostOwner;
   readonly #limits: HostLimits;
+  readonly #stepLimitGiven: boolean;
   readonly #pending = new Map<number, Pending>();
   #child: ChildProcess | undefined;
   #nextId = 1;
@@ -53,7 +57,8 @@ export class HostClient {
   constructor(load: LoadModel, owner: HostOwner, limits: Partial<HostLimits> = {}) {
     this.#load = load;
     this.#owner = owner;
-    this.#limits = { ...LIMITS, ...limits };
+    this.#limits = { stepMs: LEAST_STEP_LIMIT_MS, answerMs: LONGEST_ANSWER_MS, ...limits };
+    this.#stepLimitGiven = limits.stepMs !== undefined;
   }
 
   /** It can be asked. */
@@ -75,6 +80,8 @@ export class HostClient {
     this.#launch();
     try {
       const loaded = await this.#send('load', this.#load);
+      if (!this.#stepLimitGiven)
+        this.#limits.stepMs = Math.max(LEAST_STEP_LIMIT_MS, STEP_LIMIT_RATIO * loaded.stepMs);
       this.#state = 'up';
       return loaded;
     } catch (error) {

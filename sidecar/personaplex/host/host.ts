@@ -204,6 +204,7 @@ export class ModelHost {
     const seat = this.#seats.get(id);
     if (!seat) return null;
     seat.move?.abandon();
+    seat.move = null;
     seat.gone = true;
     this.#seats.delete(id);
     this.#generator.detach(seat.row);

@@ -103,7 +103,9 @@ export class Link extends Emitter<LinkEvents> {
   /** Opens the connection and identifies. Rejects when that fails; there is no retry before the first success. */
   async open(): Promise<Identified> {
     try {
-      return await this.#attempt(0);
+      const identified = await this.#attempt(0);
+      this.#enter({ status: 'open', session: identified.session });
+      return identified;
     } catch (error) {
       this.#enter({ status: 'closed', why: error as VoiceError });
       throw error;
@@ -189,7 +191,6 @@ export class Link extends Emitter<LinkEvents> {
       const hello = await Promise.race([this.#hello(socket), closure]);
       const identified = await Promise.race([this.#identify(hello), closure]);
       socket.onclose = (event) => this.#dropped(this.#whyClosed(event));
-      this.#enter({ status: 'open', session: identified.session });
       return identified;
     } catch (error) {
       socket.onclose = socket.onmessage = null;
@@ -284,7 +285,12 @@ export class Link extends Emitter<LinkEvents> {
 
   #reconnect(attempt: number): void {
     this.#attempt(attempt).then(
-      (identified) => this.emit('reopened', identified),
+      (identified) => {
+        this.#state = { status: 'open', session: identified.session };
+        // What was there before is asked for first, ahead of anything that those who hear of the state ask for.
+        this.emit('reopened', identified);
+        this.emit('state', this.#state);
+      },
       (why: VoiceError) => {
         if (this.#state.status === 'closed') return;
         if (isFatal(why)) this.#enter({ status: 'closed', why });

@@ -83,6 +83,8 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
   #identified: Identified | undefined;
   #context: AudioContext | undefined;
   #stopWaiting: (() => void) | undefined;
+  /** Settled when everything is there again after a reconnection. */
+  #back: Promise<void> = Promise.resolve();
 
   /** Connects and identifies. Rejects with `unreachable`, `unauthorized`, `version` or `timeout`. */
   static async connect(options: ConnectOptions): Promise<NpcVoice> {
@@ -106,7 +108,7 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
     this.#link.on('state', (state) => this.emit('connection', state));
     this.#link.on('reopened', (identified) => {
       this.#identified = identified;
-      void this.#comeBack();
+      this.#back = this.#comeBack();
     });
   }
 
@@ -277,6 +279,7 @@ export class NpcVoice extends Emitter<NpcVoiceEvents> {
 
   /** A request whose effect is to outlive the connection. */
   async #order<R extends Request>(request: R): Promise<Answer<R['t']>> {
+    await this.#back;
     const answer = await this.#link.request(request);
     this.#orders.note(request);
     return answer;

@@ -72,26 +72,3 @@ export function joinedAttention(
   const [keys, values] = [joined(page.key, newKey), joined(page.value, newValue)];
   return { context: contrib.multiHeadAttention(query, keys, values, mask, count), newKey, newValue };
 }
-
-/**
- * Attention over a cache that stays on the device: the new rows are written to their slots, in place when the run is
- * given the same buffer for input and output, and attention runs over all slots.
- * @param cache [batch, heads, rows, size] each
- * @param slots i64 [batch, heads, steps, 3]: where each new row goes, as (batch, head, row)
- * @param mask [batch, 1, steps, rows], 0 or -infinity, in the queries' type
- */
-export function residentAttention(
-  { query, key, value }: Projected,
-  cache: { key: Value; value: Value },
-  slots: Value,
-  mask: Value,
-  { count, size }: Heads,
-): { context: Value; nextKey: Value; nextValue: Value } {
-  const [batch, steps] = query.shape as [Dim, Dim];
-  const headMajor = (x: Value): Value =>
-    ops.transpose(ops.reshape(x, [batch, steps, count, size]), [0, 2, 1, 3]);
-  const nextKey = ops.scatterND(cache.key, slots, headMajor(key));
-  const nextValue = ops.scatterND(cache.value, slots, headMajor(value));
-  const context = contrib.multiHeadAttention(query, nextKey, nextValue, mask, count);
-  return { context, nextKey, nextValue };
-}

@@ -1,5 +1,5 @@
 /** Small graphs that move a device's cache about; the host cannot touch it itself. */
-import { GraphBuilder, ops, type DataType, type Dim, type Value } from '../onnx';
+import { contrib, GraphBuilder, ops, type DataType, type Dim, type Value } from '../onnx';
 
 /** A cache is [seats, heads, rows, size]. */
 export interface CacheTools {
@@ -11,6 +11,8 @@ export interface CacheTools {
   take: GraphBuilder;
   /** `cache`, `slots` i64 [1, heads, n, 3], `rows` [1, heads, n, size] -> `cache_out`, written in place. */
   put: GraphBuilder;
+  /** Attention of the temporal graph alone, to try it: `query`, `key`, `value` -> `context` f32. */
+  attend: GraphBuilder;
 }
 
 export function buildCacheTools(heads: number, size: number, type: 'f32' | 'f16'): CacheTools {
@@ -47,6 +49,20 @@ export function buildCacheTools(heads: number, size: number, type: 'f32' | 'f16'
         'cache_out',
         ops.scatterND(cacheInput(graph), slots, graph.input('rows_in', type, [1, heads, 'n', size])),
       );
+    }),
+    attend: tool('attend', (graph) => {
+      const input = (name: string): Value =>
+        ops.cast(graph.input(name, 'f32', [1, 'steps', heads * size]), type);
+      const past = (name: string): Value => graph.input(name, type, [1, heads, 'rows', size]);
+      const { context } = contrib.groupQueryAttention(
+        { query: input('query'), key: input('key'), value: input('value') },
+        { key: past('past_key'), value: past('past_value') },
+        graph.input('last_row', 'i32', [1]),
+        graph.input('total_rows', 'i32', [1]),
+        heads,
+        -1,
+      );
+      graph.output('context', ops.cast(context, 'f32'));
     }),
   };
 }

@@ -4,9 +4,15 @@ import type { BlockFormat, Provider, Storage, StoragePlan, Tier, WeightRole } fr
 const F32: Storage = { kind: 'f32' };
 const F16: Storage = { kind: 'f16' };
 
-export function storagePlan(tier: Tier, provider: Provider): StoragePlan {
-  // float32 is what the CPU computes in; WebGPU reads half the bytes in float16.
-  const activations = provider === 'webgpu' && tier !== 'f32' ? 'f16' : 'f32';
+/**
+ * @param activations what stands between the kernels: float32 is what the CPU computes in; on WebGPU float16 halves
+ * the past's bytes, but not every GPU has it (see runtime's `computesHalves`)
+ */
+export function storagePlan(
+  tier: Tier,
+  provider: Provider,
+  activations: 'f32' | 'f16' = provider === 'webgpu' && tier !== 'f32' ? 'f16' : 'f32',
+): StoragePlan {
   const blocks = (bits: 4 | 8, columns: number, zeroPoints: boolean): Storage => ({
     kind: 'blocks',
     ...blockFormat(bits, columns, zeroPoints, activations),

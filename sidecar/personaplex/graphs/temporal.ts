@@ -4,7 +4,7 @@
  * Mathematics: NVIDIA's moshi/models/lm.py and moshi/modules/transformer.py.
  */
 import { contrib, GraphBuilder, ops, type Value } from '../onnx';
-import { pagedAttention, residentAttention, type Heads } from './attention';
+import { pagedAttention, type Heads } from './attention';
 import type { LmConfig, StoragePlan, WeightSource } from './types';
 import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
 
@@ -34,7 +34,7 @@ export const cacheName = {
  *
  * In: `tokens` i32 [batch, steps, 17], -1 for no input; `embeddings` f32 [batch, steps, dim], added to the tokens'
  * (a stored voice has these and tokens of -1); `positions` i64 [batch, steps], the rows of `cos` and `sin` f32
- * [angles, headSize/2] that belong to each column; `mask` f32 [batch, 1, steps, all rows], 0 or -infinity; the cache.
+ * [angles, headSize/2] that belong to each column; the cache, and where in it the columns stand.
  *
  * Out: `hidden` f32 [batch, dim] and `text_logits` f32 [batch, textCard] of the last column; the new cache rows.
  */
@@ -49,7 +49,8 @@ export function buildTemporal(config: LmConfig, weights: WeightSource, plan: Sto
     cos: ops.cast(graph.input('cos', 'f32', ['angles', heads.size / 2]), plan.activations),
     sin: ops.cast(graph.input('sin', 'f32', ['angles', heads.size / 2]), plan.activations),
   };
-  const attend = plan.provider === 'cpu' ? cpuAttention(graph, config, heads) : deviceAttention(bench, heads);
+  const attend =
+    plan.provider === 'cpu' ? cpuAttention(graph, config, heads) : deviceAttention(bench, config, heads);
 
   const [embedded, given] = graph.scope('embed', () => embedColumns(bench, config, tokens, embeddings));
   let stream: Stream = { sum: embedded, added: given };
@@ -164,27 +165,27 @@ function cpuAttention(graph: GraphBuilder, config: LmConfig, heads: Heads): Atte
 }
 
 /** With WebGPU the cache lives on the device: buffers in, the same buffers out. */
-function deviceAttention({ graph, plan }: Workbench, heads: Heads): Attend {
-  const slots = graph.input('slots', 'i64', ['batch', heads.count, 'steps', 3]);
-  const mask = ops.cast(graph.input('mask', 'f32', ['batch', 1, 'steps', 'rows']), plan.activations);
+function deviceAttention({ graph, plan }: Workbench, config: LmConfig, heads: Heads): Attend {
+  const last = graph.input('last_row', 'i32', ['batch']);
+  const total = graph.input('total_rows', 'i32', [1]);
   return (layer, query, key, value) => {
-    const cached = (kind: 'key' | 'value'): Value =>
+    const past = (kind: 'key' | 'value'): Value =>
       graph.input(cacheName.resident(kind, layer), plan.activations, [
         'batch',
         heads.count,
         'rows',
         heads.size,
       ]);
-    const cache = { key: cached('key'), value: cached('value') };
-    const { context, nextKey, nextValue } = residentAttention(
+    const attended = contrib.groupQueryAttention(
       { query, key, value },
-      cache,
-      slots,
-      mask,
-      heads,
+      { key: past('key'), value: past('value') },
+      last,
+      total,
+      heads.count,
+      config.context - 1,
     );
-    graph.output(cacheName.next('key', layer), nextKey);
-    graph.output(cacheName.next('value', layer), nextValue);
-    return context;
+    graph.output(cacheName.next('key', layer), attended.key);
+    graph.output(cacheName.next('value', layer), attended.value);
+    return attended.context;
   };
 }

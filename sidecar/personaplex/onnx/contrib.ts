@@ -107,6 +107,49 @@ export function multiHeadAttention(
 }
 
 /**
+ * Causal attention over a cache that the operator itself appends to: new rows of batch entry b are written behind the
+ * first `last[b] + 1 - steps`, and each query sees the `window` rows that end with its own. Given the same buffer for
+ * past and present, nothing is copied.
+ * @param query [batch, steps, heads * size], as are `key` and `value`
+ * @param past [batch, heads, rows, size] each
+ * @param last i32 [batch]: number of the last new row
+ * @param total i32 [1]: the most rows any entry has, the new ones included
+ */
+export function groupQueryAttention(
+  { query, key, value }: { query: Value; key: Value; value: Value },
+  past: { key: Value; value: Value },
+  last: Value,
+  total: Value,
+  heads: number,
+  window: number,
+): { context: Value; key: Value; value: Value } {
+  const [batch, , width] = query.shape;
+  const wanted = [batch!, heads, past.key.shape[2]!, (width as number) / heads];
+  if (
+    !sameShape(past.key.shape, wanted) ||
+    !sameShape(past.value.shape, wanted) ||
+    !sameShape(key.shape, query.shape)
+  ) {
+    const given = [query, key, value, past.key, past.value].map((x) => describeShape(x.shape)).join(', ');
+    query.graph.fail(`GroupQueryAttention of ${given} with ${heads} heads`);
+  }
+  const [context, nextKey, nextValue] = query.graph.node(
+    'GroupQueryAttention',
+    [query, key, value, past.key, past.value, last, total],
+    [query, past.key, past.value],
+    {
+      domain: CONTRIB_DOMAIN,
+      attributes: {
+        num_heads: { int: heads },
+        kv_num_heads: { int: heads },
+        local_window_size: { int: window },
+      },
+    },
+  );
+  return { context: context!, key: nextKey!, value: nextValue! };
+}
+
+/**
  * Rotates pairs (2i, 2i+1) of each head by the angle whose cosine and sine stand in row positions[b][s] of the tables.
  * @param x [batch, steps, heads * size]
  * @param positions i64 [batch, steps], rows of the tables

@@ -19,8 +19,8 @@ export interface KvCache {
   readonly longestRun: number;
   /** Positions each seat has seen. */
   readonly positions: Int32Array;
-  /** Makes room for a run and gives its inputs: the past, and the mask. Seats that do not move leave no trace. */
-  feeds(steps: number, moving: readonly boolean[]): Promise<Feeds>;
+  /** Makes room for a run and gives its inputs: the past, and where in it the new columns stand. */
+  feeds(steps: number): Promise<Feeds>;
   /** Buffers that the run's outputs go to, by name; the others are returned. */
   targets(): Feeds;
   /** Takes over what the run returned, and moves the seats on. */

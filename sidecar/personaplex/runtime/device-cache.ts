@@ -1,55 +1,23 @@
 /**
  * The past in device buffers, for WebGPU. A buffer given to a run both as input and as output is updated in place;
- * nothing but new tokens, masks and angles crosses the bus in a frame.
+ * nothing but new tokens, angles and row numbers crosses the bus in a frame.
  *
- * As on the CPU it is a ring, a little longer than the window, so that the columns of one prefill never overwrite what
- * another of them still sees. It grows as a conversation does, since attention reads all of it. The last row takes
- * what seats at rest would write.
+ * Rows are appended, and attention looks back over its window only. A seat whose rows come to the end of its buffer
+ * has those still in the window moved to the front; keys keep the angles of their own positions, so nothing else
+ * changes. Buffers grow as a conversation does.
  */
-import { Tensor, type InferenceSession } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 import { NpcVoiceError } from '../../errors';
-import { buildCacheTools, cacheName, type CacheTools, type LmConfig } from '../graphs';
-import { modelBytes } from '../onnx';
-import { positionIn, type CacheSnapshot, type Feeds, type KvCache } from './cache';
-import { openSession, type SessionOptions } from './session';
+import { cacheName, type LmConfig } from '../graphs';
+import type { CacheSnapshot, Feeds, KvCache } from './cache';
+import type { DeviceTools } from './device-tools';
 
 const KINDS = ['key', 'value'] as const;
-/** Rows a cache grows by. */
-const GROWTH = 512;
-const LONGEST_RUN = 128;
-
-const int64 = (values: readonly number[], shape: readonly number[]): Tensor =>
-  new Tensor('int64', BigInt64Array.from(values, BigInt), shape);
-
-/** Sessions of the small graphs, shared by the caches of one model. */
-export class DeviceTools {
-  private constructor(
-    readonly sessions: Record<keyof CacheTools, InferenceSession>,
-    readonly config: LmConfig,
-  ) {}
-
-  static async open(config: LmConfig, type: 'f32' | 'f16', options: SessionOptions): Promise<DeviceTools> {
-    const tools = buildCacheTools(config.heads, config.dim / config.heads, type);
-    const open = async (name: keyof CacheTools, resident: boolean): Promise<InferenceSession> =>
-      openSession(await modelBytes(tools[name]), { ...options, resident });
-    const sessions = {
-      zeros: await open('zeros', true),
-      grow: await open('grow', true),
-      take: await open('take', true),
-      put: await open('put', false),
-    };
-    return new DeviceTools(sessions, config);
-  }
-
-  /** A tensor of zeros on the device, in the cache's type. */
-  async zeros(shape: readonly [number, number, number, number]): Promise<Tensor> {
-    return (await this.sessions.zeros.run({ shape: int64(shape, [4]) })).zeros as Tensor;
-  }
-
-  async close(): Promise<void> {
-    for (const session of Object.values(this.sessions)) await session.release();
-  }
-}
+/**
+ * Rows a buffer grows by, and rows beyond the window after which a seat's are moved to the front: 512, or fewer for a
+ * model of a short context.
+ */
+const growthOf = (window: number): number => Math.min(512, Math.ceil(window / 64) * 64);
 
 class DeviceSnapshot implements CacheSnapshot {
   constructor(
@@ -69,10 +37,12 @@ export class DeviceCache implements KvCache {
   readonly longestRun: number;
   readonly #tools: DeviceTools;
   readonly #config: LmConfig;
-  /** Slots of the ring when fully grown. */
-  readonly #ring: number;
-  /** Slots so far. */
-  #slots = 0;
+  /** Rows each seat has in its buffer. */
+  readonly #held: Int32Array;
+  /** Rows of the buffers: now, and when fully grown. */
+  #rows = 0;
+  readonly #limit: number;
+  readonly #growth: number;
   readonly #tensors = new Map<string, Tensor>();
 
   constructor(
@@ -82,55 +52,27 @@ export class DeviceCache implements KvCache {
     this.#tools = tools;
     this.#config = tools.config;
     this.window = this.#config.context - 1;
-    this.longestRun = Math.min(LONGEST_RUN, this.window);
-    this.#ring = this.window + this.longestRun - 1;
+    this.longestRun = Math.min(tools.longestRun, this.window);
+    this.#growth = growthOf(this.window);
+    this.#limit = Math.ceil(this.window / this.#growth + 1) * this.#growth;
     this.positions = new Int32Array(seats);
+    this.#held = new Int32Array(seats);
   }
 
-  async feeds(steps: number, moving: readonly boolean[]): Promise<Feeds> {
-    const furthest = this.positions.reduce(
-      (most, position, seat) => (moving[seat] ? Math.max(most, position) : most),
-      0,
-    );
-    await this.#grow(furthest + steps);
-    const { heads } = this.#config;
-    const feeds: Feeds = Object.fromEntries(this.#tensors);
-    const slots = new BigInt64Array(this.seats * heads * steps * 3);
-    let at = 0;
+  async feeds(steps: number): Promise<Feeds> {
+    if (steps > 1 && this.seats > 1) throw new RangeError('several columns are for a cache of one seat');
     for (let seat = 0; seat < this.seats; seat++) {
-      for (let head = 0; head < heads; head++) {
-        for (let step = 0; step < steps; step++) {
-          const slot = moving[seat] ? (this.positions[seat]! + step) % this.#ring : this.#slots;
-          slots[at++] = BigInt(seat);
-          slots[at++] = BigInt(head);
-          slots[at++] = BigInt(slot);
-        }
-      }
+      // A seat at rest writes too, one row behind its own, where its next will be.
+      if (this.#held[seat]! + steps > this.#limit) await this.#moveToFront(seat);
     }
-    feeds.slots = new Tensor('int64', slots, [this.seats, heads, steps, 3]);
-    feeds.mask = this.#mask(steps, moving);
-    return feeds;
-  }
-
-  #mask(steps: number, moving: readonly boolean[]): Tensor {
-    const rows = this.#slots + 1;
-    const mask = new Float32Array(this.seats * steps * rows).fill(-Infinity);
-    for (let seat = 0; seat < this.seats; seat++) {
-      const next = this.positions[seat]!;
-      for (let step = 0; step < steps; step++) {
-        const at = (seat * steps + step) * rows;
-        if (!moving[seat]) {
-          mask[at + this.#slots] = 0;
-          continue;
-        }
-        for (let slot = 0; slot < this.#slots; slot++) {
-          const position = positionIn(slot, next + steps, this.#ring);
-          const age = next + step - position;
-          if (position >= 0 && age >= 0 && age < this.window) mask[at + slot] = 0;
-        }
-      }
-    }
-    return new Tensor('float32', mask, [this.seats, 1, steps, rows]);
+    const most = this.#held.reduce((a, b) => Math.max(a, b), 0) + steps;
+    await this.#grow(most);
+    const last = this.#held.map((held) => held + steps - 1);
+    return {
+      ...Object.fromEntries(this.#tensors),
+      last_row: new Tensor('int32', last, [this.seats]),
+      total_rows: new Tensor('int32', Int32Array.of(most), [1]),
+    };
   }
 
   targets(): Feeds {
@@ -144,73 +86,86 @@ export class DeviceCache implements KvCache {
   }
 
   absorb(_outputs: Feeds, steps: number, moving: readonly boolean[]): void {
-    for (let seat = 0; seat < this.seats; seat++) if (moving[seat]) this.positions[seat]! += steps;
+    for (let seat = 0; seat < this.seats; seat++) {
+      if (!moving[seat]) continue;
+      this.positions[seat]! += steps;
+      this.#held[seat]! += steps;
+    }
   }
 
   async #grow(needed: number): Promise<void> {
-    const wanted = Math.min(this.#ring, Math.ceil(needed / GROWTH) * GROWTH);
-    if (wanted <= this.#slots) return;
+    const wanted = Math.ceil(needed / this.#growth) * this.#growth;
+    if (wanted <= this.#rows) return;
     const { heads, layers, dim } = this.#config;
-    const size = dim / heads;
     for (let layer = 0; layer < layers; layer++) {
       for (const kind of KINDS) {
         const name = cacheName.resident(kind, layer);
         const old = this.#tensors.get(name);
-        if (!old) this.#tensors.set(name, await this.#tools.zeros([this.seats, heads, wanted + 1, size]));
-        else {
-          const added = int64([this.seats, heads, wanted + 1 - this.#slots, size], [4]);
-          const { grown } = await this.#tools.sessions.grow.run({
-            cache: old,
-            kept: int64([this.#slots], [1]),
-            added,
-          });
-          this.#tensors.set(name, grown as Tensor);
-          old.dispose();
-        }
+        const grown = old
+          ? await this.#tools.grow(old, this.#rows, [this.seats, heads, wanted - this.#rows, dim / heads])
+          : await this.#tools.zeros([this.seats, heads, wanted, dim / heads]);
+        old?.dispose();
+        this.#tensors.set(name, grown);
       }
     }
-    this.#slots = wanted;
+    this.#rows = wanted;
+  }
+
+  /** Keeps what the next column can still see. */
+  async #moveToFront(seat: number): Promise<void> {
+    const held = this.#held[seat]!;
+    const kept = this.window - 1;
+    const slots = this.#slots(seat, kept);
+    for (const cache of this.#tensors.values()) {
+      const rows = await this.#tools.take(cache, seat, held - kept, held);
+      await this.#tools.put(cache, slots, rows);
+      rows.dispose();
+    }
+    this.#held[seat] = kept;
+  }
+
+  /** Places of a seat's first rows: (seat, head, row) for each. */
+  #slots(seat: number, rows: number): Tensor {
+    const { heads } = this.#config;
+    const slots = new BigInt64Array(heads * rows * 3);
+    let at = 0;
+    for (let head = 0; head < heads; head++) {
+      for (let row = 0; row < rows; row++) {
+        slots[at++] = BigInt(seat);
+        slots[at++] = BigInt(head);
+        slots[at++] = BigInt(row);
+      }
+    }
+    return new Tensor('int64', slots, [1, heads, rows, 3]);
   }
 
   async snapshot(seat: number): Promise<CacheSnapshot> {
-    const position = this.positions[seat]!;
-    const rows = Math.min(position, this.#ring);
+    const held = this.#held[seat]!;
     const taken = new Map<string, Tensor>();
-    for (const [name, cache] of this.#tensors) {
-      const range = { from: int64([seat, 0], [2]), to: int64([seat + 1, rows], [2]) };
-      taken.set(name, (await this.#tools.sessions.take.run({ cache, ...range })).taken as Tensor);
-    }
-    return new DeviceSnapshot(position, rows, taken);
+    for (const [name, cache] of this.#tensors) taken.set(name, await this.#tools.take(cache, seat, 0, held));
+    return new DeviceSnapshot(this.positions[seat]!, held, taken);
   }
 
   async restore(seat: number, snapshot: CacheSnapshot): Promise<void> {
     if (!(snapshot instanceof DeviceSnapshot)) {
       throw new NpcVoiceError('internal', 'A snapshot of another provider cannot be restored on WebGPU.');
     }
-    const { rows } = snapshot;
-    await this.#grow(rows);
-    const { heads } = this.#config;
-    const slots = new BigInt64Array(heads * rows * 3);
-    for (let head = 0; head < heads; head++) {
-      for (let row = 0; row < rows; row++) {
-        slots.set([BigInt(seat), BigInt(head), BigInt(row)], (head * rows + row) * 3);
-      }
-    }
-    const at = new Tensor('int64', slots, [1, heads, rows, 3]);
-    for (const [name, cache] of this.#tensors) {
-      const rowsIn = snapshot.tensors.get(name)!;
-      await this.#tools.sessions.put.run({ cache, slots: at, rows_in: rowsIn }, { cache_out: cache });
-    }
+    await this.#grow(snapshot.rows);
+    const slots = this.#slots(seat, snapshot.rows);
+    for (const [name, cache] of this.#tensors)
+      await this.#tools.put(cache, slots, snapshot.tensors.get(name)!);
     this.positions[seat] = snapshot.position;
+    this.#held[seat] = snapshot.rows;
   }
 
   clear(seat: number): void {
     this.positions[seat] = 0;
+    this.#held[seat] = 0;
   }
 
   dispose(): void {
     for (const tensor of this.#tensors.values()) tensor.dispose();
     this.#tensors.clear();
-    this.#slots = 0;
+    this.#rows = 0;
   }
 }

@@ -1,4 +1,5 @@
 /** The model's graphs at run time: sessions, caches and the language model's two calls. */
+export { computesHalves } from './halves';
 export {
   LanguageModel,
   type Candidates,

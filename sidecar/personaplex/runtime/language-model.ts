@@ -5,7 +5,8 @@
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import { cacheName, DEPTH_STEPS, type LmConfig, type Provider } from '../graphs';
 import type { Feeds, KvCache } from './cache';
-import { DeviceCache, DeviceTools } from './device-cache';
+import { DeviceCache } from './device-cache';
+import { DeviceTools } from './device-tools';
 import { PagedCache } from './paged-cache';
 import { Rotation } from './rotation';
 import { openSession, type SessionOptions } from './session';
@@ -102,7 +103,7 @@ export class LanguageModel {
     const { seats } = cache;
     const { dim, audioStreams } = this.config;
     const feeds: Feeds = {
-      ...(await cache.feeds(steps, moving)),
+      ...(await cache.feeds(steps)),
       ...this.#angles(cache, steps),
       tokens: new Tensor('int32', columns.tokens, [seats, steps, 1 + audioStreams]),
       embeddings: new Tensor('float32', columns.embeddings ?? new Float32Array(seats * steps * dim), [

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
+import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { fillGumbel } from '../../../sidecar/personaplex/generator';
 import { DEPTH_STEPS, type LmConfig } from '../../../sidecar/personaplex/graphs';
 import type { Draw, LanguageModel, Outlook } from '../../../sidecar/personaplex/runtime';
 import { cosine, largestError, openModel, randomColumn, randomWeights, SMALL, uniform } from './models';
@@ -247,5 +249,55 @@ describe('tiers', () => {
     );
     const { audio } = await model.draw(ours[0]!, greedy());
     expect(audio.every((code) => code >= 0 && code < config.card)).toBe(true);
+  });
+});
+
+describe('sampling inside the depth graph', () => {
+  it('draws as softmax over the top k at a temperature does', async () => {
+    const weights = randomWeights(SMALL);
+    const model = await openModel(SMALL, weights);
+    const tokens = randomColumn(SMALL, uniform(11));
+    const [outlook] = await consumeOne(model, [tokens]);
+    const [temperature, topK, seats, rounds] = [0.7, 6, 200, 20];
+    // The same outlook for many seats, each with noise of its own.
+    const repeat = (tensor: Outlook['hidden'], width: number): Outlook['hidden'] =>
+      new Tensor(
+        'float32',
+        Float32Array.from({ length: seats * width }, (_, i) => floats(tensor)[i % width]!),
+        [seats, width],
+      );
+    const many = {
+      hidden: repeat(outlook!.hidden, SMALL.dim),
+      textLogits: repeat(outlook!.textLogits, SMALL.textCard),
+    };
+    const counts = new Map<number, number>();
+    for (let round = 0; round < rounds; round++) {
+      // Two candidates more than wanted, closed by -infinity.
+      const noise = new Float32Array(seats * (topK + 2)).fill(-Infinity);
+      for (let seat = 0; seat < seats; seat++)
+        fillGumbel(noise, seat * (topK + 2), topK, 77, round * seats + seat, 0);
+      const { text } = await model.draw(many, {
+        forcedText: new Int32Array(seats).fill(-1),
+        forcedAudio: new Int32Array(seats * DEPTH_STEPS).fill(-1),
+        text: { count: topK + 2, sharpness: new Float32Array(seats).fill(1 / temperature), noise },
+        audio: {
+          count: 1,
+          sharpness: new Float32Array(seats).fill(1),
+          noise: new Float32Array(seats * DEPTH_STEPS),
+        },
+      });
+      for (const token of text) counts.set(token, (counts.get(token) ?? 0) + 1);
+    }
+    const logits = [...floats(outlook!.textLogits)];
+    const top = logits.map((logit, id) => ({ id, weight: Math.exp(logit / temperature) }));
+    top.sort((a, b) => b.weight - a.weight).splice(topK);
+    const total = top.reduce((sum, { weight }) => sum + weight, 0);
+    expect([...counts.keys()].every((id) => top.some((candidate) => candidate.id === id))).toBe(true);
+    const draws = seats * rounds;
+    for (const { id, weight } of top) {
+      const p = weight / total;
+      const deviation = Math.sqrt((p * (1 - p)) / draws);
+      expect(Math.abs((counts.get(id) ?? 0) / draws - p)).toBeLessThan(4 * deviation);
+    }
   });
 });

@@ -58,10 +58,10 @@ export function randomWeights(config: LmConfig, seed = 1): MemoryWeights {
 export async function openModel(
   config: LmConfig,
   weights: MemoryWeights,
-  options: { tier?: Tier; provider?: Provider } = {},
+  options: { tier?: Tier; provider?: Provider; activations?: 'f32' | 'f16' } = {},
 ): Promise<LanguageModel> {
   const { tier = 'f32', provider = 'cpu' } = options;
-  const plan = storagePlan(tier, provider);
+  const plan = storagePlan(tier, provider, options.activations);
   const temporal = await modelBytes(buildTemporal(config, weights, plan));
   const depth = await modelBytes(buildDepth(config, weights, plan));
   return LanguageModel.open({ config, temporal, depth }, { provider, threads: 1, cpuFallback: false });

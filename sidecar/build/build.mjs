@@ -2,9 +2,10 @@
  * Builds dist/: the sidecar (Node, ESM), its workers, the web plugin and the studio.
  *   node sidecar/build/build.mjs [--if-stale]
  * `--if-stale` builds only when a source is newer than the last build, so that `npm start` costs nothing twice.
+ * It is built beside dist/ and put in its place whole, so that a sidecar or a test never meets half of one.
  */
 import { build } from 'tsup';
-import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
@@ -33,85 +34,69 @@ async function isFresh() {
 if (process.argv.includes('--if-stale') && (await isFresh())) process.exit(0);
 
 const began = performance.now();
-await rm(at('dist'), { recursive: true, force: true });
-await mkdir(at('dist'), { recursive: true });
-
-/** Entries that exist; rooms under construction are left out rather than failing the rest. */
-const entries = (map) =>
-  Object.fromEntries(
-    Object.entries(map)
-      .filter(([, file]) => existsSync(at(file)))
-      .map(([k, f]) => [k, at(f)]),
-  );
-const common = {
+const draft = at(`.dist-${process.pid}`);
+const node = {
   format: ['esm'],
   target: 'node20',
   sourcemap: true,
   clean: false,
   silent: true,
-  outDir: at('dist'),
   config: false,
   tsconfig: at('tsconfig.json'),
 };
+const browser = { ...node, platform: 'browser', target: 'es2022', noExternal: [/.*/] };
+
+const buildSidecar = () =>
+  build({
+    ...node,
+    platform: 'node',
+    splitting: true,
+    outDir: draft,
+    entry: {
+      'npc-voice': at('sidecar/cli/main.ts'),
+      'workers/tts': at('sidecar/understudy/tts/worker.ts'),
+      'workers/vad': at('sidecar/understudy/vad/worker.ts'),
+      'workers/probe': at('sidecar/cli/doctor/probe.ts'),
+      'workers/quantise': at('sidecar/personaplex/import/worker.ts'),
+      'workers/host': at('sidecar/personaplex/host/process.ts'),
+      parity: at('sidecar/personaplex/parity/main.ts'),
+      bench: at('test/bench/main.ts'),
+    },
+  });
 
 /** The audio worklet is a file of its own, for strict content security policies, and inside the client as text. */
 async function buildWebPlugin() {
-  const web = {
-    ...common,
-    platform: 'browser',
-    target: 'es2022',
-    outDir: at('dist', 'web'),
-    noExternal: [/.*/],
-  };
+  const web = { ...browser, outDir: path.join(draft, 'web') };
   await build({
     ...web,
-    entry: entries({ worklet: 'plugins/web/src/worklet.ts' }),
+    entry: { worklet: at('plugins/web/src/worklet.ts') },
     minify: true,
     sourcemap: false,
   });
-  const worklet = await readFile(at('dist', 'web', 'worklet.js'), 'utf8');
+  const worklet = await readFile(path.join(draft, 'web', 'worklet.js'), 'utf8');
   await build({
     ...web,
-    entry: entries({ index: 'plugins/web/src/index.ts' }),
+    entry: { index: at('plugins/web/src/index.ts') },
     define: { NPC_VOICE_WORKLET_SOURCE: JSON.stringify(worklet) },
   });
 }
 
-const jobs = [
-  build({
-    ...common,
-    platform: 'node',
-    splitting: true,
-    entry: entries({
-      'npc-voice': 'sidecar/cli/main.ts',
-      'workers/tts': 'sidecar/understudy/tts/worker.ts',
-      'workers/vad': 'sidecar/understudy/vad/worker.ts',
-      'workers/probe': 'sidecar/cli/doctor/probe.ts',
-      'workers/quantise': 'sidecar/personaplex/import/worker.ts',
-      'workers/host': 'sidecar/personaplex/host/process.ts',
-      parity: 'sidecar/personaplex/parity/main.ts',
-      bench: 'test/bench/main.ts',
-    }),
-  }),
-  buildWebPlugin(),
-  build({
-    ...common,
-    platform: 'browser',
-    target: 'es2022',
-    minify: true,
-    entry: entries({ studio: 'sidecar/studio/main.ts' }),
-    outDir: at('dist', 'studio'),
-    noExternal: [/.*/],
-  }),
-].filter(Boolean);
-await Promise.all(jobs);
+async function buildStudio() {
+  const outDir = path.join(draft, 'studio');
+  await build({ ...browser, entry: { studio: at('sidecar/studio/main.ts') }, outDir, minify: true });
+  await cp(at('sidecar', 'studio', 'public'), outDir, { recursive: true });
+}
 
-// What is shipped as it is.
-const vad = at('node_modules', '@ricky0123', 'vad-web', 'dist', 'silero_vad_v6.onnx');
-const copies = [
-  [at('sidecar', 'studio', 'public'), at('dist', 'studio')],
-  [vad, at('dist', 'silero_vad_v6.onnx')],
-];
-for (const [from, to] of copies) if (existsSync(from)) await cp(from, to, { recursive: true });
-await writeFile(stamp, new Date().toISOString());
+try {
+  await Promise.all([buildSidecar(), buildWebPlugin(), buildStudio()]);
+  const vad = 'silero_vad_v6.onnx';
+  await copyFile(at('node_modules', '@ricky0123', 'vad-web', 'dist', vad), path.join(draft, vad));
+  await writeFile(path.join(draft, '.built'), new Date().toISOString());
+  const old = at(`.dist-${process.pid}-old`);
+  if (existsSync(at('dist'))) await rename(at('dist'), old);
+  await rename(draft, at('dist'));
+  await rm(old, { recursive: true, force: true });
+} finally {
+  await rm(draft, { recursive: true, force: true });
+}
 process.stdout.write(`built dist/ in ${((performance.now() - began) / 1000).toFixed(1)} s\n`);

@@ -23,15 +23,12 @@ export interface HttpOptions {
   personaSchema: () => Promise<string> | string;
 }
 
-/**
- * `unsafe-inline` styles: the studio's editor component puts its theme into <style> elements. Older Safari does not
- * take 'self' to cover WebSockets, hence ws:.
- */
+/** Older Safari does not take 'self' to cover WebSockets, hence ws:. */
 const contentPolicy = (host = ''): string =>
   [
     "default-src 'none'",
     "script-src 'self'",
-    "style-src 'self' 'unsafe-inline'",
+    "style-src 'self'",
     "img-src 'self' data:",
     "font-src 'self'",
     // IPv6 addresses have no place in a policy; there 'self' has to do.

@@ -134,6 +134,9 @@ export class Hub {
         clearTimeout(timer);
       }
       seen.push(response.headers);
+      // The redirect to a large file says all there is to say of it; its CDN may not answer HEAD at all.
+      if (method === 'HEAD' && response.headers.has('x-linked-size') && response.headers.has('x-linked-etag'))
+        return { response, seen, abort };
       const location = response.headers.get('location');
       if (response.status >= 300 && response.status < 400 && location) {
         await response.body?.cancel();

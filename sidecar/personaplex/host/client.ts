@@ -80,8 +80,7 @@ export class HostClient {
     this.#launch();
     try {
       const loaded = await this.#send('load', this.#load);
-      if (!this.#stepLimitGiven)
-        this.#limits.stepMs = Math.max(LEAST_STEP_LIMIT_MS, STEP_LIMIT_RATIO * loaded.stepMs);
+      if (!this.#stepLimitGiven) this.#limits.stepMs = this.#stepLimit(loaded);
       this.#state = 'up';
       return loaded;
     } catch (error) {
@@ -114,6 +113,10 @@ export class HostClient {
     if (child.connected) child.disconnect();
     await ended;
     clearTimeout(impatience);
+  }
+
+  #stepLimit({ speed }: LoadedModel): number {
+    return speed ? Math.max(LEAST_STEP_LIMIT_MS, STEP_LIMIT_RATIO * speed.stepMs) : this.#limits.answerMs;
   }
 
   #launch(): void {

@@ -2,29 +2,16 @@
  * The model host: the model's graphs, the conversations they hold, and the prompts computed for them. It does what it
  * is asked, in order; long work gives way to steps. It knows numbers only: who speaks and what it means is the sidecar's.
  */
-import path from 'node:path';
 import { FRAME_SAMPLES } from '../../audio/frame';
 import { NpcVoiceError } from '../../errors';
-import {
-  consumeAll,
-  Generator,
-  promptColumns,
-  SeatState,
-  type Primed,
-  type PromptColumns,
-  type Sampling,
-  type SpeechTokens,
-} from '../generator';
-import { storagePlan } from '../graphs';
-import type { MimiConfig } from '../graphs/types';
-import { LanguageModel, MimiDecoder, MimiEncoder, openMimi } from '../runtime';
-import { openModel, type InstalledModel } from '../store';
+import { SeatState, type Generator, type PromptColumns, type Sampling } from '../generator';
+import { Engine } from './engine';
 import { measureSteps } from './measure';
+import { MOVED, MOVED_INTS } from './messages';
 import type {
   Answer,
   Ask,
   HostCall,
-  HostPrompt,
   LoadedModel,
   LoadModel,
   Reprime,
@@ -34,101 +21,61 @@ import type {
   StepSeats,
   TakeSeat,
 } from './messages';
-import { MOVED, MOVED_INTS } from './messages';
 import { Move } from './move';
-import { PrimedPrompts, type PrimedLease } from './primed-prompts';
+import type { PrimedLease } from './primed-prompts';
+import { Prompts } from './prompts';
 import { HostSeat } from './seat';
-import { speechTokens } from './speech-tokens';
 import { Pace, Turns } from './turns';
-import { Voices } from './voices';
 
 /** A refresh begins so many columns before the window ends: ten seconds, or an eighth of a small window. */
 const REFRESH_MARGIN = 125;
 /** What a moved conversation keeps of itself: a minute, or half of what a small window has room for. */
 const KEPT_COLUMNS = 750;
 
-type Session = Awaited<ReturnType<typeof openMimi>>['encoder'];
-
 export class ModelHost {
   readonly #turns = new Turns();
   readonly #pace: Pace;
-  readonly #model: LanguageModel;
+  readonly #engine: Engine;
   readonly #generator: Generator;
-  readonly #mimi: MimiConfig;
-  readonly #codec: { encoder: Session; decoder: Session };
-  readonly #primed: PrimedPrompts;
-  readonly #voices: Voices;
+  readonly #prompts: Prompts;
   readonly #realtime: boolean;
   readonly #seats = new Map<number, HostSeat>();
   #refreshed = 0;
   /** A refresh that failed; the next step tells of it. */
   #trouble: unknown = null;
 
-  private constructor(
-    readonly installed: InstalledModel,
-    options: LoadModel,
-    model: LanguageModel,
-    codec: { encoder: Session; decoder: Session },
-    tokens: SpeechTokens,
-  ) {
-    const { lm, mimi, tier, provider } = installed.manifest;
-    this.#model = model;
-    this.#codec = codec;
-    this.#mimi = mimi;
-    this.#realtime = options.realtime;
-    this.#pace = new Pace(options.realtime);
-    this.#generator = new Generator(model, { seats: 1, tokens });
-    const halves = provider === 'webgpu' && storagePlan(tier, provider).activations === 'f16';
-    this.#primed = new PrimedPrompts(options.primedBytes, lm.layers * 2 * lm.dim * (halves ? 2 : 4));
-    this.#voices = new Voices(this.#turns, () => this.#newEncoder());
+  private constructor(engine: Engine, { realtime, primedBytes }: LoadModel) {
+    this.#engine = engine;
+    this.#generator = engine.generator;
+    this.#realtime = realtime;
+    this.#pace = new Pace(realtime);
+    this.#prompts = new Prompts(engine, this.#turns, this.#pace, primedBytes);
   }
 
   /** @throws NpcVoiceError `model_unavailable` or `model_invalid` */
   static async load(options: LoadModel): Promise<{ host: ModelHost; loaded: LoadedModel }> {
-    const installed = openModel(path.basename(options.folder), path.dirname(options.folder));
-    const { manifest, graphs, tokenizer } = installed;
-    if (options.ep !== 'auto' && options.ep !== manifest.provider)
-      throw new NpcVoiceError(
-        'model_unavailable',
-        `The model ${manifest.id} was imported for ${manifest.provider}, not for ${options.ep}.`,
-        { hint: `Import it again with --provider ${options.ep}.` },
-      );
+    const engine = await Engine.open(options);
+    const { manifest, tokenizer, voices } = engine.installed;
     if (tokenizer === null)
       throw new NpcVoiceError(
         'model_invalid',
         `The model ${manifest.id} has no tokenizer, so it cannot be talked to.`,
-        {
-          hint: 'Import it again from a folder with its tokenizer_spm_32k_3.model.',
-        },
+        { hint: 'Import it again from a folder with its tokenizer_spm_32k_3.model.' },
       );
-    const { provider } = manifest;
-    const files = { config: manifest.lm, temporal: graphs.temporal, depth: graphs.depth };
-    const model = await LanguageModel.open(files, { provider });
-    // The codec keeps its state on the host, so the CPU is its place whatever the language model runs on.
-    const codec = await openMimi(
-      { encoder: graphs.mimiEncoder, decoder: graphs.mimiDecoder },
-      { provider: 'cpu' },
-    );
-    const tokens = await speechTokens(
-      manifest.lm.card,
-      () => new MimiEncoder(codec.encoder, manifest.mimi, 1),
-    );
-    const host = new ModelHost(installed, options, model, codec, tokens);
-    const { stepMs, addedMs } = await measureSteps(host.#generator, host.#newEncoder(), host.#newDecoder());
-    return {
-      host,
-      loaded: {
-        name: manifest.name,
-        provider,
-        takesPrompt: manifest.form === 'personaplex',
-        tokenizer,
-        voices: installed.voices,
-        window: host.#generator.window,
-        textPad: tokens.textPad,
-        stepMs,
-        addedMs,
-      },
+    const { generator } = engine;
+    const loaded = {
+      name: manifest.name,
+      provider: manifest.provider,
+      takesPrompt: manifest.form === 'personaplex',
+      tokenizer,
+      voices,
+      window: generator.window,
+      textPad: generator.tokens.textPad,
+      speed: options.realtime
+        ? await measureSteps(generator, engine.newEncoder(), engine.newDecoder())
+        : null,
     };
+    return { host: new ModelHost(engine, options), loaded };
   }
 
   /** Does what is asked. Rejects with NpcVoiceError, or with whatever made a step impossible. */
@@ -141,7 +88,7 @@ export class ModelHost {
       tune: ({ seat, sampling }) => this.#turns.ask(() => this.#tune(seat, sampling)),
       reprime: (reprime) => this.#reprime(reprime),
       swap: ({ seat }) => this.#turns.ask(() => this.#swap(seat)),
-      figures: () => Promise.resolve(this.#primed.figures()),
+      figures: () => Promise.resolve(this.#prompts.figures()),
     };
     return (calls[call] as (ask: Ask<K>) => Promise<Answer<K>>)(ask);
   }
@@ -149,8 +96,8 @@ export class ModelHost {
   // ------------------------------------------------------------------------------------------ seats
 
   async #seat({ seat: id, prompt, sampling, seed }: TakeSeat): Promise<SeatTaken> {
-    const columns = await this.#columnsOf(prompt);
-    const lease = await this.#prime(columns);
+    const columns = await this.#prompts.columns(prompt);
+    const lease = await this.#prompts.prime(columns);
     try {
       await this.#turns.ask(async () => {
         const seat = await this.#newSeat(id, columns);
@@ -163,7 +110,7 @@ export class ModelHost {
   }
 
   async #restore({ seat: id, columns, sampling, seed, count, last, next }: RestoreSeat): Promise<null> {
-    const lease = await this.#prime(columns);
+    const lease = await this.#prompts.prime(columns);
     const move = await this.#turns.ask(async () => {
       const seat = await this.#newSeat(id, columns);
       if (!next) {
@@ -171,7 +118,7 @@ export class ModelHost {
         lease.release();
         return null;
       }
-      const state = new SeatState(this.#model.config, { seed, sampling });
+      const state = new SeatState(this.#engine.model.config, { seed, sampling });
       state.recall(count, last);
       state.text = next.text;
       state.agent.set(next.agent);
@@ -195,7 +142,8 @@ export class ModelHost {
     while (rows.has(row)) row++;
     if (row === this.#generator.seats)
       await this.#generator.rearrange(Array.from({ length: row + 1 }, (_, i) => (i < row ? i : -1)));
-    const seat = new HostSeat(row, columns, this.#newEncoder(), this.#newDecoder(), this.#model.config.card);
+    const engine = this.#engine;
+    const seat = new HostSeat(row, columns, engine.newEncoder(), engine.newDecoder());
     this.#seats.set(id, seat);
     return seat;
   }
@@ -232,59 +180,11 @@ export class ModelHost {
     return seat;
   }
 
-  #newEncoder(): MimiEncoder {
-    return new MimiEncoder(this.#codec.encoder, this.#mimi, 1);
-  }
-  #newDecoder(): MimiDecoder {
-    return new MimiDecoder(this.#codec.decoder, this.#mimi, 1);
-  }
-
-  // ------------------------------------------------------------------------------------------ prompts
-
-  async #columnsOf({ voice, text }: HostPrompt): Promise<PromptColumns> {
-    const { config } = this.#model;
-    const { tokens } = this.#generator;
-    const prompt = voice === null ? null : { voice: await this.#voices.read(voice), text };
-    const columns = promptColumns(config, tokens, prompt);
-    if (columns.count > this.#generator.window / 2)
-      throw new NpcVoiceError(
-        'persona_invalid',
-        `Role, facts and voice take ${columns.count} frames; the model remembers ${this.#generator.window} in all.`,
-        { hint: 'Shorten the role or the voice prompt to less than half of that.' },
-      );
-    return columns;
-  }
-
-  /** The computed prompt; slices of it are computed between steps. */
-  #prime(columns: PromptColumns): Promise<PrimedLease> {
-    return this.#primed.acquire(columns, async (): Promise<Primed> => {
-      const { dim } = this.#model.config;
-      const width = columns.tokens.length / columns.count;
-      const cache = this.#model.newCache(1);
-      let outlook: Primed['outlook'] | undefined;
-      for (let from = 0; from < columns.count;) {
-        await this.#turns.slice(async () => {
-          const began = performance.now();
-          const to = Math.min(columns.count, from + Math.min(this.#pace.columns(began), cache.longestRun));
-          outlook = await consumeAll(
-            this.#model,
-            cache,
-            columns.tokens.subarray(from * width, to * width),
-            columns.embeddings?.subarray(from * dim, to * dim) ?? null,
-          );
-          this.#pace.sliced(to - from, performance.now() - began);
-          from = to;
-        });
-      }
-      const snapshot = await cache.snapshot(0);
-      cache.dispose();
-      return { columns, cache: snapshot, outlook: outlook! };
-    });
-  }
+  // ------------------------------------------------------------------------------------------ moves
 
   async #reprime({ seat: id, prompt }: Reprime): Promise<null> {
-    const columns = await this.#columnsOf(prompt);
-    const lease = await this.#prime(columns);
+    const columns = await this.#prompts.columns(prompt);
+    const lease = await this.#prompts.prime(columns);
     const move = await this.#turns.ask(async () => {
       const seat = this.#seats.get(id);
       // It left while its prompt was being computed.
@@ -341,8 +241,7 @@ export class ModelHost {
     const samples = new Float32Array(rows.length * FRAME_SAMPLES);
     const moved = new Int32Array(rows.length * MOVED_INTS);
     for (const [i, seat] of rows.entries()) {
-      const sound = await seat.speak(frames[seat.row]!.codes);
-      if (sound) samples.set(sound, i * FRAME_SAMPLES);
+      samples.set(await seat.decoder.decode(frames[seat.row]!.codes), i * FRAME_SAMPLES);
       this.#tell(seat, moved.subarray(i * MOVED_INTS, (i + 1) * MOVED_INTS));
     }
     this.#pace.stepped(performance.now() - began, performance.now());
@@ -389,7 +288,7 @@ export class ModelHost {
   }
 
   async #refresh(seat: HostSeat): Promise<void> {
-    const lease = await this.#prime(seat.columns);
+    const lease = await this.#prompts.prime(seat.columns);
     const move = await this.#turns.ask(async () => {
       // It left, or is being moved to another prompt, which will do as well.
       if (seat.gone || seat.move) return void lease.release();

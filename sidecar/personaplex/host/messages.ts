@@ -45,9 +45,8 @@ export interface LoadedModel {
   window: number;
   /** Text token of a frame in which no word begins. */
   textPad: number;
-  /** Milliseconds a frame takes with one NPC, and what each further one adds. */
-  stepMs: number;
-  addedMs: number;
+  /** Milliseconds a frame takes with one NPC, and what each further one adds; null: nothing has to be in time. */
+  speed: { stepMs: number; addedMs: number } | null;
 }
 
 /** Whom a seat is for. */

@@ -26,8 +26,6 @@ export class HostSeat {
     public columns: PromptColumns,
     readonly encoder: MimiEncoder,
     readonly decoder: MimiDecoder,
-    /** Codes from here on are no sound. */
-    readonly card: number,
   ) {}
 
   /** Codes of what it hears in this frame; null: silence. */
@@ -39,13 +37,6 @@ export class HostSeat {
     // A frame that came late should not make the codec forget the word it is in.
     if (++this.#unheard === FORGETS_AFTER) this.encoder.reset(0);
     return null;
-  }
-
-  /** The sound of a frame's codes, valid until the next; null where there is none yet. */
-  async speak(codes: Int32Array): Promise<Float32Array | null> {
-    // A conversation without a prompt begins with initial tokens.
-    if (codes.some((code) => code >= this.card)) return null;
-    return this.decoder.decode(codes);
   }
 
   /**
@@ -60,7 +51,7 @@ export class HostSeat {
       const next = (frame + 1) * COLUMN_INTS + AGENT;
       codes.set(frame + 1 < count ? columns.subarray(next + 1, next + DEPTH_STEPS) : acoustic, 1);
       codes[0] = columns[frame * COLUMN_INTS + AGENT]!;
-      await this.speak(codes);
+      await this.decoder.decode(codes);
     }
   }
 }

@@ -137,6 +137,34 @@ describe('a conversation', () => {
   });
 });
 
+describe('a packaged voice', () => {
+  it('is spoken in, as one of its own', async () => {
+    const voice = { ...tinyBrief().voice, personaplex: { prompt: 'tiny-voice.pt' } };
+    const seat = await model.seat(tinyBrief({ voice }), silent);
+    const other = await model.seat(tinyBrief(), silent);
+    const said = await converse(model, seat, player(10));
+    expect(said.samples).not.toEqual((await converse(model, other, player(10))).samples);
+    model.unseat(seat);
+    model.unseat(other);
+  });
+});
+
+describe('plain Moshi', () => {
+  it('talks as itself, whoever it is told to be', async () => {
+    const moshi = await importTinyModel({ form: 'moshi' });
+    try {
+      const model = await start({ folder: moshi.folder });
+      expect(model.info.about).toContain('it takes no role');
+      const seat = await model.seat(tinyBrief(), silent);
+      const said = await converse(model, seat, player(12));
+      expect(said.samples.every((samples) => samples.some((sample) => sample !== 0))).toBe(true);
+      expect(await model.update(seat, withRole('you guard the gate.'))).toMatchObject({ speed: 'instant' });
+    } finally {
+      moshi.remove();
+    }
+  });
+});
+
 describe('primed prompts', () => {
   it('are computed once for as many as share them', async () => {
     const before = await model.primedFigures();

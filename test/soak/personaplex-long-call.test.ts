@@ -1,7 +1,7 @@
 /** Conversations that outlive what the model remembers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PersonaPlex } from '../../../sidecar/personaplex/duplex/model';
-import { importTinyModel, tinyBrief, type TinyModel } from '../tiny-model';
+import { PersonaPlex } from '../../sidecar/personaplex/duplex/model';
+import { importTinyModel, tinyBrief, type TinyModel } from '../personaplex/tiny-model';
 
 const CONTEXT = 160;
 const WINDOW = CONTEXT - 1;
@@ -12,7 +12,7 @@ const KEPT = Math.floor((WINDOW - PROMPT) / 2);
 
 let tiny: TinyModel;
 beforeAll(async () => {
-  tiny = await importTinyModel(CONTEXT);
+  tiny = await importTinyModel({ context: CONTEXT });
 });
 afterAll(() => tiny.remove());
 

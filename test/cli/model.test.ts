@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Meter, timeText } from '../../sidecar/cli/model/meter';
 import { distFile } from '../../sidecar/paths';
+import { HubServer } from '../personaplex/install/hub-server';
 import { smallCheckpoint, temporaryFolder } from '../personaplex/import/build';
 
 const cli = distFile('npc-voice.js');
@@ -82,6 +83,39 @@ describe('npc-voice model', () => {
     expect((await model('list')).out).toMatch(/Next: npc-voice model install/);
     expect((await importSmall()).code).toBe(0);
     expect(readdirSync(models)).toEqual(['small']);
+  }); // prettier-ignore
+});
+
+describe('npc-voice model install', () => {
+  it('killed in the middle of a download goes on where it stopped, and ends with a model', async () => {
+    const folder = temporaryFolder();
+    smallCheckpoint(folder, 8);
+    const names = ['model.safetensors', 'tokenizer-e351c8d8-checkpoint125.safetensors', 'tokenizer_spm_32k_3.model'];
+    const hub = await new HubServer(
+      Object.fromEntries(names.map((name) => [name, { bytes: new Uint8Array(readFileSync(path.join(folder, name))), large: true }])),
+    ).start();
+    hub.faults.hang = { after: 40_000, times: 1 };
+    const args = [cli, 'model', 'install', 'moshiko', '--provider', 'cpu', '--tier', 'q8', '--accept-licence'];
+    const env = { ...process.env, NPC_VOICE_MODELS: models, HF_ENDPOINT: hub.endpoint, HF_TOKEN: 'hf_mine' };
+    try {
+      const part = path.join(models, '.downloads', 'moshiko', 'model.safetensors.part');
+      const child = spawn(process.execPath, args, { env, stdio: 'ignore' });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      while (child.exitCode === null && !(existsSync(part) && statSync(part).size === 40_000)) await new Promise((resolve) => setTimeout(resolve, 5));
+      child.kill('SIGKILL');
+      await ended;
+      hub.seen.length = 0;
+
+      const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+      expect(hub.seen.filter((each) => each.at === 'cdn').map((each) => each.range)[0]).toBe('bytes=40000-');
+      expect(hub.seen.filter((each) => each.at === 'cdn').every((each) => each.authorization === undefined)).toBe(true);
+      expect(stdout).toMatch(/ready moshiko: .*\n.*\n.*\n {2}Moshi speaks with one fixed voice/);
+      // It was shown and accepted the first time, and is not shown again.
+      expect(stdout).not.toContain('CC BY');
+    } finally {
+      await hub.stop();
+      rmSync(folder, { recursive: true });
+    }
   }); // prettier-ignore
 });
 

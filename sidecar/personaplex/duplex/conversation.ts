@@ -1,6 +1,5 @@
 /** What a conversation is made of, kept where no driver can take it down: enough to go on in another host. */
-import { COLUMN_INTS, MOVED, type RestoreSeat } from '../host';
-import type { SeatTaken } from '../host';
+import { COLUMN_INTS, MOVED, type RestoreSeat, type SeatTaken } from '../host';
 
 type Columns = SeatTaken['columns'];
 
@@ -29,13 +28,8 @@ export class Conversation {
     this.#count++;
   }
 
-  /** Frames so far. */
-  get frames(): number {
-    return this.#count;
-  }
-
   /** Columns still kept, oldest first. */
-  last(): Int32Array {
+  #last(): Int32Array {
     const count = Math.min(this.#count, this.#kept);
     const last = new Int32Array(count * COLUMN_INTS);
     for (let i = 0; i < count; i++) {
@@ -51,7 +45,7 @@ export class Conversation {
     return {
       columns: this.columns,
       count: this.#count,
-      last: this.last(),
+      last: this.#last(),
       next:
         this.#count === 0
           ? null

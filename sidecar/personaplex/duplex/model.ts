@@ -15,7 +15,7 @@ import type {
   SeatOutput,
   UpdateReceipt,
 } from '../../duplex';
-import { NpcVoiceError } from '../../errors';
+import { asNpcVoiceError, NpcVoiceError } from '../../errors';
 import {
   HostClient,
   MOVED_INTS,
@@ -281,16 +281,19 @@ export class PersonaPlex implements DuplexModel {
   }
 
   async #restore(): Promise<void> {
+    let failure: NpcVoiceError | null = null;
     for (const [id, seat] of this.#seats) {
       const { sampling } = seat.brief;
-      await this.#host.askAnyway('restore', {
-        seat: id,
-        sampling,
-        seed: seat.seed,
-        ...seat.conversation.handover(),
-      });
-      seat.live = true;
+      const held = { seat: id, sampling, seed: seat.seed, ...seat.conversation.handover() };
+      try {
+        await this.#host.askAnyway('restore', held);
+        seat.live = true;
+      } catch (error) {
+        // One that cannot be restored stays silent; the others need not.
+        if (this.#host.pid === undefined) throw error;
+        failure = asNpcVoiceError(error);
+      }
     }
-    if (this.#trouble === 'told') this.#trouble = null;
+    if (failure || this.#trouble === 'told') this.#trouble = failure;
   }
 }

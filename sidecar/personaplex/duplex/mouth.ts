@@ -62,12 +62,6 @@ export class Mouth {
     return moves;
   }
 
-  /** Forgets what it was saying. */
-  rest(): void {
-    this.#shape.fill(0);
-    this.#shape[SIL] = 1;
-  }
-
   #aim(pcm: Float32Array | null, from: number): void {
     const target = this.#target.fill(0);
     target[SIL] = 1;

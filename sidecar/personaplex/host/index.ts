@@ -9,5 +9,4 @@ export {
   type PrimedFigures,
   type RestoreSeat,
   type SeatTaken,
-  type SteppedSeats,
 } from './messages';

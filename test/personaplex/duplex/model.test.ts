@@ -1,7 +1,7 @@
 /** A real host process, real ONNX Runtime, a model small enough to run anywhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CharacterBrief, SeatEvent, SeatOptions } from '../../../sidecar/duplex';
+import type { CharacterBrief, SeatEvent, SeatOptions, UpdateReceipt } from '../../../sidecar/duplex';
 import { NpcVoiceError } from '../../../sidecar/errors';
 import { PersonaPlex } from '../../../sidecar/personaplex/duplex/model';
 import { Words } from '../../../sidecar/personaplex/duplex/words';
@@ -232,6 +232,25 @@ describe('a changed persona', () => {
     const seat = await model.seat(tinyBrief(), silent);
     const knowing = tinyBrief({ prompt: 'you sell ale. the well is dry.', facts: ['the well is dry.'] });
     expect(await model.update(seat, knowing)).toMatchObject({ speed: 'quiet' });
+  });
+
+  it('takes them up, in real time, only when nobody speaks', async () => {
+    const live = await start({ realtime: true });
+    expect(live.info.capacity.why).toMatch(/^One NPC takes [\d.]+ ms of each 80 ms frame/);
+    const seat = await live.seat(tinyBrief(), silent);
+    await converse(live, seat, player(6));
+    let receipt: UpdateReceipt | undefined;
+    const knowing = tinyBrief({ prompt: 'you sell ale. the well is dry.', facts: ['the well is dry.'] });
+    const updated = live.update(seat, knowing).then((value) => (receipt = value));
+    for (let tries = 0; tries < 40; tries++) {
+      await converse(live, seat, player(1));
+      await sleep(2);
+    }
+    expect(receipt).toBeUndefined();
+    live.hold(seat, true, 'cut');
+    await converse(live, seat, nothing(12));
+    await updated;
+    expect(receipt).toMatchObject({ speed: 'quiet' });
   });
 
   it('stays as it was when the new voice cannot be had', async () => {

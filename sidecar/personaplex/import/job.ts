@@ -66,6 +66,7 @@ export class Labourer {
         want.format,
         want.importance,
       );
+      if (!Number.isFinite(likeness.xx)) throw tooLarge(job.tensor, 'be rounded to blocks');
       return { form: 'blocks', blocks, likeness };
     }
     const floats = new Float32Array(count);
@@ -107,6 +108,11 @@ export class Labourer {
   }
 }
 
+const tooLarge = (tensor: string, purpose: string, hint?: string): NpcVoiceError =>
+  new NpcVoiceError('model_invalid', `Tensor ${tensor} holds values too large to ${purpose}.`, {
+    hint: hint ?? 'No trained weight is so large: download the checkpoint again.',
+  });
+
 /** Rounds to nearest even. */
 function toHalves(tensor: string, floats: Float32Array): JobResult {
   const halves = new Uint16Array(floats.length);
@@ -121,9 +127,7 @@ function toHalves(tensor: string, floats: Float32Array): JobResult {
     likeness.yy += rounded * rounded;
   }
   if (!Number.isFinite(likeness.yy))
-    throw new NpcVoiceError('model_invalid', `Tensor ${tensor} holds values too large for 16-bit floats.`, {
-      hint: 'Import it in another tier: q8, mixed or q4.',
-    });
+    throw tooLarge(tensor, 'be 16-bit floats', 'Import it in another tier: q8, mixed or q4.');
   return { form: 'halves', halves, likeness };
 }
 

@@ -212,11 +212,15 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     expect(error.message).toMatch(/linear_in\.weight holds a NaN/);
   });
 
-  it('when a value is too large for half floats', async () => {
-    // bfloat16 0x4f80 is 2^32.
+  it('when a value is too large for its tier', async () => {
+    // bfloat16 0x7f00 is 2^127, 0x4f80 is 2^32.
+    poke('transformer.layers.0.self_attn.out_proj.weight', 0, [0x00, 0x7f]);
+    expect((await refusal({ tier: 'q4' })).message).toMatch(
+      /out_proj\.weight holds values too large to be rounded/,
+    );
     poke('transformer.layers.0.self_attn.out_proj.weight', 0, [0x80, 0x4f]);
     expect((await refusal({ tier: 'f16' })).message).toMatch(
-      /out_proj\.weight holds values too large for 16-bit/,
+      /out_proj\.weight holds values too large to be 16-bit/,
     );
   });
 

@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Meter, timeText } from '../../sidecar/cli/model/meter';
 import { distFile } from '../../sidecar/paths';
 import { HubServer } from '../personaplex/install/hub-server';
@@ -13,6 +13,7 @@ let checkpoint: string;
 let models: string;
 beforeAll(() => smallCheckpoint((checkpoint = temporaryFolder())));
 beforeEach(() => void (models = temporaryFolder()));
+afterEach(() => rmSync(models, { recursive: true }));
 afterAll(() => rmSync(checkpoint, { recursive: true }));
 
 interface Ended {

@@ -1,5 +1,5 @@
 /** Writes SentencePiece model files for tests: ModelProto bytes, and the table of characters inside. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -102,10 +102,12 @@ interface Oracle {
 
 /** SentencePiece itself, compiled to WebAssembly. */
 export async function oracle(model: Uint8Array): Promise<Oracle> {
-  const file = path.join(mkdtempSync(path.join(tmpdir(), 'npc-spm-')), 'a.model');
+  const folder = mkdtempSync(path.join(tmpdir(), 'npc-spm-'));
+  const file = path.join(folder, 'a.model');
   writeFileSync(file, model);
   const { SentencePieceProcessor } = createRequire(import.meta.url)('@agnai/sentencepiece-js');
   const processor = new SentencePieceProcessor();
   await processor.load(file);
+  rmSync(folder, { recursive: true });
   return processor;
 }

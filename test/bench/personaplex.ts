@@ -1,0 +1,293 @@
+/**
+ * PersonaPlex at full width on this machine: random weights of the published shapes, fewer layers. What bounds a frame
+ * is reading the weights, so steps are given beside what reading them alone would take, measured in the same run.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { lmLayout, mimiLayout } from '../../sidecar/personaplex/checkpoint';
+import {
+  buildDepth,
+  buildMimiDecoder,
+  buildMimiEncoder,
+  buildTemporal,
+  DEPTH_STEPS,
+  storagePlan,
+  type LmConfig,
+  type Tier,
+} from '../../sidecar/personaplex/graphs';
+import { MIMI, PERSONAPLEX } from '../../sidecar/personaplex/import';
+import { GraphBuilder, modelBytes, ops, writeModel } from '../../sidecar/personaplex/onnx';
+import {
+  LanguageModel,
+  MimiDecoder,
+  MimiEncoder,
+  openMimi,
+  type Draw,
+  type KvCache,
+} from '../../sidecar/personaplex/runtime';
+import { RandomWeights } from './random-weights';
+import { percentile, type BenchReport, type BenchRow } from './report';
+
+/** Temporal layers of the bench; the model has 32. */
+const LAYERS = 2;
+const PROMPT_COLUMNS = 90;
+
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'npc-voice-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+/** How fast this machine reads memory with all cores: sums over half a gigabyte. */
+class MemoryProbe {
+  readonly times: number[] = [];
+  static readonly #rows = 8;
+  static readonly #columns = 2 ** 24;
+  readonly #session: InferenceSession;
+  readonly #data: Tensor;
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+    const shape = [MemoryProbe.#rows, MemoryProbe.#columns];
+    this.#data = new Tensor('float32', new Float32Array(shape[0]! * shape[1]!).fill(1), shape);
+  }
+
+  static async open(): Promise<MemoryProbe> {
+    const graph = new GraphBuilder('bandwidth');
+    const x = graph.input('x', 'f32', [MemoryProbe.#rows, MemoryProbe.#columns]);
+    graph.output('sum', ops.sumOver(x, 1));
+    const session = await InferenceSession.create(await modelBytes(graph), {
+      intraOpNumThreads: os.availableParallelism(),
+    });
+    return new MemoryProbe(session);
+  }
+
+  async run(): Promise<void> {
+    this.times.push(await timed(() => this.#session.run({ x: this.#data })));
+  }
+
+  /** GB/s of a percentile of the runs: 0.5 beside a median step, 0 beside the best one. */
+  bandwidth(p = 0.5): number {
+    return (MemoryProbe.#rows * MemoryProbe.#columns * 4) / 1e6 / percentile(this.times, p);
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/** Bytes of a graph's weights that every frame reads: all but the tables, of which it reads rows. */
+const bytesRead = (graph: GraphBuilder): number =>
+  graph.payloads
+    .flatMap((payload) => payload.tensors)
+    .filter(({ name }) => !/emb/.test(name))
+    .reduce((sum, { shape, type }) => {
+      const width = type === 'f32' ? 4 : type === 'f16' ? 2 : 1;
+      return sum + width * shape.reduce<number>((n, dim) => n * (dim as number), 1);
+    }, 0);
+
+interface BenchModel {
+  model: LanguageModel;
+  temporalBytes: number;
+  depthBytes: number;
+  /** RAM the file cache may have to give back. */
+  close(): Promise<void>;
+}
+
+async function openBenchModel(tier: Tier, folder: string): Promise<BenchModel> {
+  const config: LmConfig = { ...PERSONAPLEX, layers: LAYERS };
+  const weights = new RandomWeights(lmLayout(config));
+  const plan = storagePlan(tier, 'cpu');
+  const [temporal, depth] = [buildTemporal(config, weights, plan), buildDepth(config, weights, plan)];
+  const files = {
+    temporal: path.join(folder, `${tier}-temporal.onnx`),
+    depth: path.join(folder, `${tier}-depth.onnx`),
+  };
+  await writeModel(temporal, files.temporal);
+  await writeModel(depth, files.depth);
+  const model = await LanguageModel.open({ config, ...files }, { provider: 'cpu' });
+  return {
+    model,
+    temporalBytes: bytesRead(temporal),
+    depthBytes: bytesRead(depth),
+    close: async () => {
+      await model.close();
+      for (const file of Object.values(files)) {
+        rmSync(file);
+        rmSync(`${file}.data`);
+      }
+    },
+  };
+}
+
+/** The published sampling: 25 candidates of text, 250 of audio. */
+function publishedDraw(): Draw {
+  return {
+    forcedText: Int32Array.of(-1),
+    forcedAudio: new Int32Array(DEPTH_STEPS).fill(-1),
+    text: { count: 25, sharpness: Float32Array.of(1 / 0.7), noise: new Float32Array(25) },
+    audio: { count: 250, sharpness: Float32Array.of(1 / 0.8), noise: new Float32Array(DEPTH_STEPS * 250) },
+  };
+}
+
+const columnsOf = (steps: number): { tokens: Int32Array; steps: number } => ({
+  tokens: Int32Array.from({ length: steps * 17 }, (_, i) => (i * 37) % 2048),
+  steps,
+});
+
+/** Temporal and depth step of each tier, against reading their weights. */
+export async function benchSteps(tiers: readonly Tier[] = ['q8', 'mixed', 'q4']): Promise<BenchReport> {
+  const rows: BenchRow[] = [];
+  await inFolder(async (folder) => {
+    for (const tier of tiers) {
+      const { model, temporalBytes, depthBytes, close } = await openBenchModel(tier, folder);
+      const probe = await MemoryProbe.open();
+      const cache = model.newCache(1);
+      const draw = publishedDraw();
+      const [temporal, depth]: [number[], number[]] = [[], []];
+      for (let frame = 0; frame < 60; frame++) {
+        const began = performance.now();
+        const outlook = await model.consume(cache, columnsOf(1), [true]);
+        const between = performance.now();
+        await model.draw(outlook, draw);
+        if (frame < 10) continue;
+        temporal.push(between - began);
+        depth.push(performance.now() - between);
+        // Between frames, so that both feel the same neighbours where the machine is shared.
+        if (frame % 2 === 0) await probe.run();
+      }
+      const bandwidth = probe.bandwidth();
+      await probe.close();
+      const row = (what: string, times: readonly number[], bytes: number): BenchRow => {
+        const floor = bytes / 1e6 / bandwidth;
+        const fastest = Math.min(...times);
+        const best = fastest / (bytes / 1e6 / probe.bandwidth(0));
+        return {
+          what: `${tier} ${what}`,
+          value: percentile(times, 0.5) / floor,
+          unit: 'x floor',
+          limit: 1.25,
+          against: `${(bytes / 1e6).toFixed(0)} MB at ${bandwidth.toFixed(1)} GB/s = ${floor.toFixed(1)} ms`,
+          note: `p50 ${percentile(times, 0.5).toFixed(1)} ms, best ${fastest.toFixed(1)} ms: ${best.toFixed(2)} x the best floor`,
+        };
+      };
+      rows.push(row(`temporal, ${LAYERS} layers and text head`, temporal, temporalBytes));
+      rows.push(row('depth, 8 steps', depth, depthBytes));
+      const sums = temporal.map((time, i) => time + depth[i]!);
+      rows.push(row('frame', sums, temporalBytes + depthBytes));
+      cache.dispose();
+      await close();
+    }
+  });
+  return {
+    title: 'PersonaPlex: a step against reading its weights',
+    how: `full width, ${LAYERS} of 32 layers, random weights, CPU with ${os.availableParallelism()} threads, 50 frames`,
+    rows,
+  };
+}
+
+/** The prompt in one pass against one step a column, and the past's cost as it grows. */
+export async function benchContext(tier: Tier = 'q4'): Promise<BenchReport> {
+  return inFolder(async (folder) => {
+    const { model, close } = await openBenchModel(tier, folder);
+    const probe = await MemoryProbe.open();
+    const median = async (cache: KvCache, runs: number): Promise<number> => {
+      const times: number[] = [];
+      for (let run = 0; run < runs; run++)
+        times.push(await timed(() => model.consume(cache, columnsOf(1), [true])));
+      return percentile(times, 0.5);
+    };
+    await median(model.newCache(1), 5);
+
+    const passes: number[] = [];
+    for (let run = 0; run < 5; run++) {
+      const fresh = model.newCache(1);
+      passes.push(await timed(() => model.consume(fresh, columnsOf(PROMPT_COLUMNS), [true])));
+    }
+    const prefill = percentile(passes, 0.5);
+    const steps = PROMPT_COLUMNS * (await median(model.newCache(1), 20));
+
+    const cache = model.newCache(1);
+    const fill = async (position: number): Promise<void> => {
+      while (cache.positions[0]! < position) {
+        await model.consume(cache, columnsOf(Math.min(250, position - cache.positions[0]!)), [true]);
+      }
+    };
+    await fill(100);
+    const short = await median(cache, 25);
+    for (let run = 0; run < 5; run++) await probe.run();
+    await fill(2970);
+    const long = await median(cache, 25);
+    for (let run = 0; run < 5; run++) await probe.run();
+    const bandwidth = probe.bandwidth();
+    await probe.close();
+    const pastBytes = (2970 - 100) * 2 * 4 * LAYERS * model.config.dim;
+    const grown = long - short;
+    await close();
+    return {
+      title: 'PersonaPlex: prompt and past',
+      how: `full width, ${LAYERS} of 32 layers, tier ${tier}, random weights, CPU; memory reads ${bandwidth.toFixed(1)} GB/s in this run`,
+      rows: [
+        { what: `prompt of ${PROMPT_COLUMNS} columns in one pass`, value: prefill, unit: 'ms', limit: steps / 2, against: `half of ${PROMPT_COLUMNS} steps`, note: `${(steps / prefill).toFixed(1)} times faster` },
+        { what: 'step after 100 frames', value: short, unit: 'ms' },
+        { what: 'step after 2970 frames', value: long, unit: 'ms' },
+        { what: 'growth', value: grown, unit: 'ms', limit: (1.25 * pastBytes) / 1e6 / bandwidth, against: `1.25 x ${(pastBytes / 1e6).toFixed(0)} MB of past at this run's bandwidth` },
+      ],
+    }; // prettier-ignore
+  });
+}
+
+/** A frame through the codec on one core. */
+export async function benchMimi(): Promise<BenchReport> {
+  return inFolder(async (folder) => {
+    const weights = new RandomWeights(mimiLayout(MIMI));
+    const files = { encoder: path.join(folder, 'encoder.onnx'), decoder: path.join(folder, 'decoder.onnx') };
+    await writeModel(buildMimiEncoder(MIMI, weights), files.encoder);
+    await writeModel(buildMimiDecoder(MIMI, weights), files.decoder);
+    const sessions = await openMimi(files, { provider: 'cpu', threads: 1 });
+    const encoder = new MimiEncoder(sessions.encoder, MIMI, 1);
+    const decoder = new MimiDecoder(sessions.decoder, MIMI, 1);
+    const samples = Float32Array.from({ length: 1920 }, (_, i) => Math.sin(i / 20) / 4);
+    const [encode, decode]: [number[], number[]] = [[], []];
+    // Past the transformers' ten seconds, when their rings are full.
+    for (let frame = 0; frame < 200; frame++) {
+      let codes = new Int32Array(DEPTH_STEPS);
+      const encoding = await timed(
+        async () => (codes = Int32Array.from((await encoder.encode(samples)).codes)),
+      );
+      const decoding = await timed(() => decoder.decode(codes));
+      if (frame < 130) continue;
+      encode.push(encoding);
+      decode.push(decoding);
+    }
+    await sessions.encoder.release();
+    await sessions.decoder.release();
+    const both = encode.map((time, i) => time + decode[i]!);
+    return {
+      title: 'Mimi: a frame of 80 ms through the codec',
+      how: 'full size, random weights, one thread, 70 frames after the rings are full',
+      rows: [
+        { what: 'encode, p50', value: percentile(encode, 0.5), unit: 'ms' },
+        { what: 'decode, p50', value: percentile(decode, 0.5), unit: 'ms' },
+        { what: 'both, p50', value: percentile(both, 0.5), unit: 'ms', limit: 40, note: `best ${Math.min(...both).toFixed(1)} ms` },
+      ],
+    }; // prettier-ignore
+  });
+}
+
+export const benchPersonaplex = async (): Promise<BenchReport[]> => [
+  await benchMimi(),
+  await benchSteps(),
+  await benchContext(),
+];

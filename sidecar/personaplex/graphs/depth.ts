@@ -46,7 +46,7 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
     steps.map(() => depthDim),
   );
   const norms = depthNorms(bench, config);
-  const cache: LayerCache[] = norms.map(() => ({ keys: [], values: [] }));
+  const past: (Past | null)[] = norms.map(() => null);
   const forced = ops.split(
     forcedAudio,
     -1,
@@ -61,9 +61,11 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
       const embedded = embeddingTable(bench, name, [{ name: `${name}.weight` }]).gather(previous);
       let stream: Stream = { sum: projected[step]!, added: embedded };
       norms.forEach((layerNorms, layer) => {
-        stream = graph.scope(`layer${layer}`, () =>
-          depthLayer(bench, config, { step, layer }, stream, layerNorms, cache[layer]!),
+        const made = graph.scope(`layer${layer}`, () =>
+          depthLayer(bench, config, { step, layer }, stream, layerNorms, past[layer]!),
         );
+        stream = made.stream;
+        past[layer] = made.past;
       });
       const head = { name: `linears.${step}.weight` };
       const logits = linear(
@@ -84,10 +86,10 @@ export function buildDepth(config: LmConfig, weights: WeightSource, plan: Storag
   return graph;
 }
 
-/** Keys and values [batch, 1, width] of each step so far. */
-interface LayerCache {
-  keys: Value[];
-  values: Value[];
+/** Keys and values [batch, heads, steps, size] of the steps so far. */
+interface Past {
+  key: Value;
+  value: Value;
 }
 
 /** The residual stream [batch, 1, width]: its sum, and what the last block adds to it. */
@@ -111,8 +113,8 @@ function depthLayer(
   { step, layer }: { step: number; layer: number },
   stream: Stream,
   [norm1, norm2]: LayerNorms,
-  { keys, values }: LayerCache,
-): Stream {
+  past: Past | null,
+): { stream: Stream; past: Past } {
   const { depthDim: width, depthFfnHidden: hidden, depthHeads: heads } = config;
   const at = `depformer.layers.${layer}`;
   /** This step's rows of a matrix that stacks all steps. */
@@ -126,17 +128,17 @@ function depthLayer(
   const before = contrib.skipRmsNorm(stream.sum, stream.added, norm1, RMS_EPSILON);
   const packed = matrix(before.normed, ofStep(`${at}.self_attn.in_proj_weight`, 3 * width));
   const [q, k, v] = ops.split(packed, -1, [width, width, width]);
-  keys.push(k!);
-  values.push(v!);
-  // No positions, and every step sees all before it. The only key of the first step has all the weight.
-  const attended =
-    step === 0 ? v! : contrib.multiHeadAttention(q!, ops.concat(keys, 1), ops.concat(values, 1), null, heads);
-  const mixed = matrix(attended, ofStep(`${at}.self_attn.out_proj.weight`, width));
+  // No positions, and every step sees all before it. The only row of the first step has all the weight.
+  const asPast = (row: Value): Value => ops.reshape(row, ['batch', heads, 1, width / heads]);
+  const attended = past
+    ? contrib.appendingAttention({ query: q!, key: k!, value: v! }, past, heads)
+    : { context: v!, key: asPast(k!), value: asPast(v!) };
+  const mixed = matrix(attended.context, ofStep(`${at}.self_attn.out_proj.weight`, width));
   const between = contrib.skipRmsNorm(before.sum, mixed, norm2, RMS_EPSILON);
   const gated = matrix(between.normed, { name: `${at}.gating.${step}.linear_in.weight` });
   const [gate, up] = ops.split(gated, -1, [hidden, hidden]);
   const added = matrix(ops.mul(contrib.silu(gate!), up!), { name: `${at}.gating.${step}.linear_out.weight` });
-  return { sum: between.sum, added };
+  return { stream: { sum: between.sum, added }, past: attended };
 }
 
 const forcedOr = (forced: Value, sampled: Value): Value =>

@@ -107,6 +107,36 @@ export function multiHeadAttention(
 }
 
 /**
+ * Attention of one new row over those before it and itself; the rows come out joined.
+ * @param query [batch, 1, heads * size], as are `key` and `value`
+ * @param past [batch, heads, rows, size] each
+ */
+export function appendingAttention(
+  { query, key, value }: { query: Value; key: Value; value: Value },
+  past: { key: Value; value: Value },
+  heads: number,
+): { context: Value; key: Value; value: Value } {
+  const [batch, count, rows, size] = past.key.shape;
+  if (
+    count !== heads ||
+    query.shape.at(-1) !== heads * (size as number) ||
+    !sameShape(past.key.shape, past.value.shape)
+  ) {
+    query.graph.fail(
+      `MultiHeadAttention of ${describeShape(query.shape)} behind ${describeShape(past.key.shape)}`,
+    );
+  }
+  const joined = { type: query.type, shape: [batch!, heads, (rows as number) + 1, size!] };
+  const [context, nextKey, nextValue] = query.graph.node(
+    'MultiHeadAttention',
+    [query, key, value, null, null, null, past.key, past.value],
+    [query, joined, joined],
+    { domain: CONTRIB_DOMAIN, attributes: { num_heads: { int: heads } } },
+  );
+  return { context: context!, key: nextKey!, value: nextValue! };
+}
+
+/**
  * Causal attention over a cache that the operator itself appends to: new rows of batch entry b are written behind the
  * first `last[b] + 1 - steps`, and each query sees the `window` rows that end with its own. Given the same buffer for
  * past and present, nothing is copied.

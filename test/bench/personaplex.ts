@@ -31,7 +31,7 @@ import { RandomWeights } from './random-weights';
 import { percentile, type BenchReport, type BenchRow } from './report';
 
 /** Temporal layers of the bench; the model has 32. */
-const LAYERS = 2;
+const LAYERS = 4;
 const PROMPT_COLUMNS = 90;
 
 async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {

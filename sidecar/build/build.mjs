@@ -4,7 +4,6 @@
  * `--if-stale` builds only when a source is newer than the last build, so that `npm start` costs nothing twice.
  * It is built beside dist/ and put in its place whole, so that a sidecar or a test never meets half of one.
  */
-import { build } from 'tsup';
 import { copyFile, cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +33,8 @@ async function isFresh() {
 if (process.argv.includes('--if-stale') && (await isFresh())) process.exit(0);
 
 const began = performance.now();
+// Not before: most starts have nothing to build.
+const { build } = await import('tsup');
 const draft = at(`.dist-${process.pid}`);
 const node = {
   format: ['esm'],

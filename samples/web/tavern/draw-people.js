@@ -35,7 +35,7 @@ export function drawPerson(ctx, id, body, now, { weights, target } = {}) {
   ctx.restore();
 }
 
-function drawBody(ctx, { coat, trim, style }, step, breath) {
+function drawBody(ctx, { coat, trim, skin, style }, step, breath) {
   oval(ctx, -0.16, -0.04 - Math.max(0, step) * 0.08, 0.13, 0.09, INK);
   oval(ctx, 0.16, -0.04 - Math.max(0, -step) * 0.08, 0.13, 0.09, INK);
   ctx.fillStyle = coat;
@@ -45,6 +45,7 @@ function drawBody(ctx, { coat, trim, style }, step, breath) {
   ctx.quadraticCurveTo(0, 0.03, 0.38, -0.08);
   ctx.quadraticCurveTo(0.5, -0.4, 0.26, -0.86 - breath);
   ctx.fill();
+  for (const side of [-1, 1]) oval(ctx, side * 0.4, -0.34 + step * side * 0.06, 0.1, 0.11, skin);
   ctx.fillStyle = trim;
   ctx.beginPath();
   if (style === 'mop') ctx.roundRect(-0.28, -0.86, 0.56, 0.17, 0.08);

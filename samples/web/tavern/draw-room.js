@@ -45,11 +45,23 @@ export function drawObstacle(ctx, { kind, x, y, w, h }, night) {
     fill(ctx, '#565c66', x + 0.3, y - 0.22, w - 0.6, 0.3);
     return fill(ctx, '#717883', x, y - 0.42, w, 0.26, 0.1);
   }
+  if (kind === 'table') return drawTable(ctx, x, y, w, h, c);
   const tall = kind === 'bar' ? 0.7 : 0.42;
   fill(ctx, c.wood, x, y - tall, w, h + tall, kind === 'barrel' ? 0.25 : 0.1);
   if (kind === 'barrel') for (const at of [0.1, 0.55]) fill(ctx, '#4d4a48', x, y - tall + at + 0.2, w, 0.07);
   fill(ctx, c.top, x - 0.05, y - tall - 0.05, w + 0.1, kind === 'barrel' ? 0.3 : h, 0.12);
   if (kind === 'bar') for (let at = x + 1.3; at < x + w - 0.3; at += 1.15) drawMug(ctx, at, y - 0.55);
+}
+
+function drawTable(ctx, x, y, w, h, c) {
+  for (const side of [-0.3, w + 0.3]) {
+    fill(ctx, c.wood, x + side - 0.16, y + h * 0.3, 0.32, 0.34, 0.06);
+    oval(ctx, x + side, y + h * 0.3, 0.22, 0.11, c.top);
+  }
+  fill(ctx, c.wood, x + w / 2 - 0.14, y, 0.28, h, 0.06);
+  oval(ctx, x + w / 2, y + 0.06, w / 2, h * 0.52, c.wood);
+  oval(ctx, x + w / 2, y - 0.04, w / 2, h * 0.5, c.top);
+  drawMug(ctx, x + w * 0.22, y + 0.05);
 }
 
 function drawRug(ctx) {

@@ -22,7 +22,7 @@ export function drawLight(ctx, now, { night, raining, player }) {
       pool(dark, light, '#000000', 1);
     ctx.drawImage(shade, 0, 0, WIDTH, HEIGHT);
   } else if (raining) {
-    ctx.fillStyle = 'rgb(52 70 96 / 0.22)';
+    ctx.fillStyle = 'rgb(52 70 96 / 0.12)';
     ctx.fillRect(0, 0, WIDTH, HEIGHT);
   } else drawBeams(ctx);
   ctx.globalCompositeOperation = 'lighter';

@@ -45,6 +45,8 @@ const hud = new Hud({
   bought: (name) => void people[0].npc?.say(`${name}. Wise choice. Oil it.`).catch(hud.problem),
 });
 
+void voices.setState({ weather: WEATHER.rain });
+
 /** From a click: browsers let no page sound or listen before one. */
 async function enter() {
   hud.entering(true);

@@ -8,7 +8,8 @@ import type { Session } from './session';
 type Request<T extends ClientRequest['t']> = Extract<ClientRequest, { t: T }>;
 type Result<T extends ClientRequest['t']> = T extends keyof Results ? Results[T] : void;
 export interface ModelState {
-  info: DuplexModelInfo;
+  /** As it is now: capacity is known once the model has started. */
+  readonly info: DuplexModelInfo;
   /** Rejects with NpcVoiceError `model_unavailable` when the duplex model did not start. */
   ready: Promise<void>;
   isReady(): boolean;

@@ -95,7 +95,14 @@ export async function startServer(o: ServerOptions): Promise<RunningServer> {
   const services: Services = {
     version,
     library: o.library,
-    model: { info: o.model.info, ready, isReady: () => notReady === undefined },
+    model: {
+      // Asked anew each time: what a machine sustains is measured at the start.
+      get info() {
+        return o.model.info;
+      },
+      ready,
+      isReady: () => notReady === undefined,
+    },
     createScene: o.createScene,
     newSessionId: () => `scene-${randomBytes(6).toString('hex')}`,
     isToken: gate.isToken,

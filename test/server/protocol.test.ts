@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
 import { NpcVoiceError } from '../../sidecar/errors';
 import { version } from '../../sidecar/paths';
+import { SharedModel } from '../../sidecar/scene';
 import { encodeMessage, type Results } from '../../sidecar/wire';
 import { idleModel, startTestServer, TestClient, type SceneFake, type TestServer } from './support';
 
@@ -59,6 +60,27 @@ describe('hello and identify', () => {
       voices: [{ id: 'gruff', name: 'Gruff' }],
     });
     await other.end();
+  });
+
+  it('tells the capacity that was measured when the model started', async () => {
+    let npcs = 128;
+    const model = idleModel(async () => {
+      await Promise.resolve();
+      npcs = 3;
+    });
+    const capacity = (): { npcs: number; why: string } => ({
+      npcs,
+      why: npcs === 3 ? 'Measured.' : 'Not yet.',
+    });
+    Object.defineProperty(model, 'info', { get: () => ({ ...idleModel().info, capacity: capacity() }) });
+    const measuring = await startTestServer({ model: new SharedModel(model) });
+    await measuring.ready;
+    const other = await TestClient.open(measuring);
+    expect(await other.ask({ t: 'identify', v: 1, client: 'test' })).toMatchObject({
+      capacity: { npcs: 3, why: 'Measured.' },
+    });
+    await other.end();
+    await measuring.end();
   });
 
   it('refuses everything else before it, and identify after it', async () => {

@@ -1,5 +1,6 @@
 /** YAML text → its document, refusing what would take a parser's stack or its time. */
 import { Composer, Lexer, Parser, type Document, type ParsedNode, type YAMLError } from 'yaml';
+import { OpenBrackets } from './brackets';
 import { syntaxWords } from './syntax-words';
 
 /** A file, UTF-8 bytes. */
@@ -41,11 +42,13 @@ export function composeDocument(text: string, complain: Complain): Document.Pars
   };
   let tokens = 0;
   let lastQuote: Range = [0, 0];
+  const brackets = new OpenBrackets();
   // Composing recurses and compares each key with each: depth and sizes are checked while tokens are still flat.
   for (const lexeme of new Lexer().lex(text)) {
     feed(lexeme);
     const here: Range = [parser.offset - lexeme.length, parser.offset];
     if (lexeme[0] === "'" || lexeme[0] === '"') lastQuote = [here[0], here[0] + 1];
+    brackets.take(lexeme, here[0]);
     const top = parser.stack.at(-1);
     if (parser.stack.length - 1 > MAX_DEPTH)
       throw new LimitExceeded(
@@ -59,16 +62,18 @@ export function composeDocument(text: string, complain: Complain): Document.Pars
       throw new LimitExceeded(here, 'The file is too long.', `At most ${MAX_TOKENS} YAML tokens are read.`);
   }
   feed();
+  brackets.end();
   documents.push(...composer.end(false, text.length));
 
   const lines = new Set<number>();
   for (const document of documents)
     for (const problem of [...document.errors, ...document.warnings]) {
+      const bracket = brackets.blameOf(problem);
       // What follows a mistake in the same line is most often the same mistake.
-      const line = text.lastIndexOf('\n', problem.pos[0] - 1) + 1;
+      const line = text.lastIndexOf('\n', (bracket?.[0] ?? problem.pos[0]) - 1) + 1;
       if (lines.has(line)) continue;
       lines.add(line);
-      const { code, range, message, hint } = syntaxWords(problem, text, line, lastQuote);
+      const { code, range, message, hint } = syntaxWords(problem, text, { line, lastQuote, bracket });
       complain(code, range, message, hint);
     }
   const [first, second] = documents as Document.Parsed[];

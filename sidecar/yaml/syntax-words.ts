@@ -6,6 +6,7 @@ import type { Range } from './compose';
 const BRACE_FIRST = /^(\s*(?:- +)?(?:\w+: +)?)(\{[a-z_][a-z0-9_]*\})./;
 const QUOTES =
   'Text with \': \' in it, or beginning with one of [ ] { } * & ! | > \' " % @ `, needs "quotes" around all of it.';
+const CLOSE = 'Close it in its own lines, or, where it is text, put "quotes" around all of the text.';
 
 interface Words {
   code: string;
@@ -14,11 +15,16 @@ interface Words {
   hint?: string;
 }
 
-/**
- * @param line offset of the beginning of the line at fault
- * @param lastQuote where the last quoted text opens
- */
-export function syntaxWords(problem: YAMLError, text: string, line: number, lastQuote: Range): Words {
+interface Around {
+  /** Offset of the beginning of the line at fault. */
+  line: number;
+  /** Where the last quoted text opens. */
+  lastQuote: Range;
+  /** The bracket that is never closed, where that is the problem. */
+  bracket: Range | undefined;
+}
+
+export function syntaxWords(problem: YAMLError, text: string, { line, lastQuote, bracket }: Around): Words {
   const range: Range = problem.pos;
   const say = (message: string, hint?: string, where = range): Words => ({
     code: 'yaml_syntax', range: where, message, ...(hint === undefined ? {} : { hint }),
@@ -31,6 +37,8 @@ export function syntaxWords(problem: YAMLError, text: string, line: number, last
     const where: Range = [at, at + brace[2]!.length];
     return say(`Text that begins with ${brace[2]} needs quotes.`, 'Put "quotes" around all of it.', where);
   }
+  // Whatever line comes next is met as if it stood inside: the mistake is where the bracket opens.
+  if (bracket) return say(`This ${text.slice(...bracket)} is never closed.`, CLOSE, bracket);
   const found = text.slice(...problem.pos).trim();
   switch (problem.code) {
     case 'TAB_AS_INDENT':

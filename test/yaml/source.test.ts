@@ -55,6 +55,13 @@ describe('what is refused, and where', () => {
     ['__proto__: 1', "1:1-1:10 bad_key: '__proto__' cannot be a key."],
     ['[a]: 1', '1:1-1:4 bad_key: A key is plain text.'],
     ["a:\n  - 'Tis so\n  - And more", '2:5-2:6 yaml_syntax: This quote is never closed.'],
+    ['name: X\nrole: [a\nvoice: aldric', '2:7-2:8 yaml_syntax: This [ is never closed.'],
+    ['a: {b: 1\nc: 2\n', '1:4-1:5 yaml_syntax: This { is never closed.'],
+    ['a: [b, [c]\nd: 1', '1:4-1:5 yaml_syntax: This [ is never closed.'],
+    ['a:\n  - [b\n  - c', '2:5-2:6 yaml_syntax: This [ is never closed.'],
+    ['a: [b}\nc: 1', '1:4-1:5 yaml_syntax: This [ is never closed.'],
+    ['a: [b,\n  c\nd: 1', '1:4-1:5 yaml_syntax: This [ is never closed.'],
+    ['{a: 1', '1:1-1:2 yaml_syntax: This { is never closed.'],
     ['a:\n  - {gold} coins', '2:5-2:11 yaml_syntax: Text that begins with {gold} needs quotes.'],
     ['a: "b" c', '1:8-1:9 yaml_syntax: YAML cannot make sense of this: c'],
   ])('%j', (text, problem) => {
@@ -63,6 +70,10 @@ describe('what is refused, and where', () => {
 
   test('every mistake is told, not the first only', () => {
     expect(said('a: 1\na: 2\nb: 1\nb: 2')).toHaveLength(2);
+    expect(said('a: [b\nc: {d: 1\ne: "[" # ]').map((words) => words.split(' ')[0])).toEqual([
+      '1:4-1:5',
+      '2:4-2:5',
+    ]);
   });
 
   test('a problem carries the whole line at fault and offsets into the text', () => {

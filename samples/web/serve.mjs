@@ -35,7 +35,7 @@ const server = createServer((request, response) => {
   // Under any other name this would be a page that made its own name resolve to this machine.
   if (request.headers.host !== new URL(origin).host)
     return send(403, 'text/plain', `Open the tavern at ${origin}\n`);
-  const { pathname } = new URL(request.url, origin);
+  const [pathname] = request.url.split('?', 1);
   if (request.method === 'POST' && pathname === '/sidecar') return tellSidecar(request, send);
   return sendFile(pathname === '/' ? '/tavern/index.html' : pathname, send);
 });
@@ -56,6 +56,7 @@ async function tellSidecar(request, send) {
 async function sendFile(pathname, send) {
   const [, folder, ...rest] = path.posix.normalize(pathname).split('/');
   try {
+    if (!/^[\w./-]+$/.test(pathname)) throw new Error('not a name of ours');
     const body = await readFile(path.join(FOLDERS[folder], ...rest));
     send(200, TYPES[path.extname(pathname)] ?? 'application/octet-stream', body);
   } catch {

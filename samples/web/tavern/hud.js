@@ -80,7 +80,7 @@ export class Hud {
   }
 
   weather(raining) {
-    $('#weather').textContent = raining ? 'Rain' : 'Sunshine';
+    $('#weather').textContent = raining ? 'Weather: rain' : 'Weather: sun';
   }
 
   openShop() {

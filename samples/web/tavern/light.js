@@ -20,6 +20,8 @@ export function drawLight(ctx, now, { night, raining, player }) {
     dark.globalCompositeOperation = 'destination-out';
     for (const light of [...lights, { x: player.x, y: player.y - 0.7, r: 2.1 }])
       pool(dark, light, '#000000', 1);
+    dark.fillStyle = 'rgb(0 0 0 / 0.7)';
+    for (const { x, y, w, h } of WINDOWS) dark.fillRect(x, y, w, h);
     ctx.drawImage(shade, 0, 0, WIDTH, HEIGHT);
   } else if (raining) {
     ctx.fillStyle = 'rgb(52 70 96 / 0.12)';

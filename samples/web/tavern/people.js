@@ -1,5 +1,6 @@
 /** The player and the cast as bodies in the room: where they stand, walk and look. */
 import { CAST, DOOR, distance, isFree } from './room.js';
+import { routeTo } from './route.js';
 
 const WALK_M_S = 3.2;
 const STROLL_M_S = 0.5;
@@ -62,7 +63,8 @@ export class Player {
   walked = 0;
   facing = 1;
   #pressed = new Set();
-  #goal;
+  /** Places a click has yet to lead to. */
+  #route = [];
 
   /** Keys anywhere on the page but in its fields, and clicks on `floor`: `toRoom` gives a click's place. */
   listen(floor, toRoom) {
@@ -71,22 +73,25 @@ export class Player {
       if (!KEYS[key] || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       this.#pressed.add(key);
-      this.#goal = undefined;
+      this.#route = [];
     });
     addEventListener('keyup', (event) => this.#pressed.delete(keyOf(event)));
     addEventListener('blur', () => this.#pressed.clear());
-    floor.addEventListener('pointerdown', (event) => (this.#goal = toRoom(event)));
+    floor.addEventListener('pointerdown', (event) => {
+      const { x, y } = toRoom(event);
+      this.goTo(x, y);
+    });
   }
 
   goTo(x, y) {
-    this.#goal = { x, y };
+    this.#route = routeTo(this, { x, y });
   }
 
   step(seconds) {
     let [dx, dy] = [0, 0];
     for (const key of this.#pressed) [dx, dy] = [dx + KEYS[key][0], dy + KEYS[key][1]];
-    const goal = dx || dy ? { x: this.x + dx, y: this.y + dy } : this.#goal;
-    if (goal && walkTowards(this, goal, WALK_M_S * seconds)) this.#goal = undefined;
+    const goal = dx || dy ? { x: this.x + dx, y: this.y + dy } : this.#route[0];
+    if (goal && walkTowards(this, goal, WALK_M_S * seconds)) this.#route.shift();
   }
 }
 

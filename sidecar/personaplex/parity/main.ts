@@ -1,6 +1,7 @@
 /** `npm run -s parity -- <folder> [--ep cpu|webgpu]`: replays the reference's traces; ends with 1 when one disagrees. */
 import { asNpcVoiceError } from '../../errors';
 import type { Provider } from '../graphs';
+import { useSoftwareGpu } from '../runtime';
 import { runParity } from './run';
 
 const USAGE = 'Usage: npm run -s parity -- <folder> [--ep cpu|webgpu]\n';
@@ -26,6 +27,8 @@ if (!parsed) {
 }
 try {
   const { folder, provider } = parsed;
+  const driver = provider === 'webgpu' ? useSoftwareGpu() : null;
+  if (driver) process.stdout.write(`No GPU here: WebGPU runs on the software one, ${driver}.\n`);
   const { passed } = await runParity(folder, provider, (line) => process.stdout.write(`${line}\n`));
   process.stdout.write(
     passed ? `All agree (${provider}, tier f32).\n` : `Not all agree (${provider}, tier f32).\n`,

@@ -12,3 +12,4 @@ export {
 export { MimiDecoder, MimiEncoder, openMimi, type EncodedFrames } from './mimi';
 export type { CacheSnapshot, KvCache } from './cache';
 export { openSession, type SessionOptions } from './session';
+export { useSoftwareGpu } from './software-gpu';

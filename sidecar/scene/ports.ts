@@ -72,6 +72,7 @@ export interface SceneSink {
   transcript(npc: string, line: TranscriptLine): void;
   held(npc: string, on: boolean, why: HoldReason): void;
   micLevel(mic: string, level: number, voiced: boolean): void;
+  /** Told only where it reached somebody. */
   personaChanged(change: {
     persona: string;
     changed: readonly string[];

@@ -370,7 +370,8 @@ export class Scene implements ScenePort {
     if (this.#closed) return;
     for (const error of failures) this.#sink.failed(error);
     for (const npc of npcs) this.#ears.guard(npc.id, npc.persona.hearing.echo_guard);
-    if (npcs.length === 0 && affected.length > 0) return;
+    // Nobody here is it, or nobody took it.
+    if (npcs.length === 0) return;
     const costMs = this.#clock.now() - since;
     this.#sink.personaChanged({ persona, changed, npcs: npcs.map(({ id }) => id), speed, costMs });
   }

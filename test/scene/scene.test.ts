@@ -493,6 +493,14 @@ describe('a changed persona', () => {
     expect(stage.seatOf('aldric').brief.prompt).toBe('You are somebody else.');
   });
 
+  it('says nothing in a scene in which nobody is it', async () => {
+    const stage = new Stage();
+    await stage.scene.attach('brenna', QUIET);
+    stage.cast.change(persona('aldric', { role: 'You are somebody else.' }), ['role'], 0);
+    await stage.pass(80);
+    expect(stage.sink.changes).toEqual([]);
+  });
+
   it('is instant when the model need not know: cues', async () => {
     const stage = new Stage();
     await stage.scene.attach('aldric', QUIET);

@@ -113,7 +113,37 @@ describe('an NPC', () => {
     });
     await writeFile(file, yaml);
     await game.take('persona_changed');
+    await studio.take('persona_changed');
+    await Promise.all([game.settled(), studio.settled()]);
+    for (const each of [game, studio])
+      expect(each.inbox.filter((m) => m.t === 'persona_changed')).toEqual([]);
     await Promise.all([game.end(), studio.end()]);
+  });
+
+  it('that changes is told of once: by the sidecar to those it did not reach, of its scene to who watches it', async () => {
+    const [game, other] = [await TestClient.identified(server), await TestClient.identified(server)];
+    const studio = await TestClient.identified(server);
+    await game.ask({ t: 'attach', npc: 'smith', persona: 'aldric', greet: false });
+    await other.ask({ t: 'attach', npc: 'marta', greet: false });
+    await studio.ask({ t: 'watch', on: true });
+    const file = path.join(personas, 'aldric.yaml');
+    const yaml = await readFile(file, 'utf8');
+    await writeFile(file, yaml.replace(/^name: .*$/m, 'name: Young Aldric'));
+    await game.take('persona_changed', (m) => m.npcs.length === 1);
+    await other.take('persona_changed', (m) => m.npcs.length === 0);
+    await studio.take('persona_changed', (m) => m.of === undefined && m.npcs.length === 0);
+    await studio.take('persona_changed', (m) => m.of !== undefined && m.npcs[0] === 'smith');
+    const force = '(in force at once|in force at the next quiet frame|primed anew)';
+    expect(server.log.filter((line) => line.includes('info  aldric: ')).at(-1)).toMatch(
+      new RegExp(`aldric: name changed, ${force}, \\d+ ms\n$`),
+    );
+    for (const each of [game, other, studio]) {
+      await each.settled();
+      expect(each.inbox.filter((m) => m.t === 'persona_changed')).toEqual([]);
+    }
+    await writeFile(file, yaml);
+    await game.take('persona_changed');
+    await Promise.all([game.end(), other.end(), studio.end()]);
   });
 
   it('cannot be attached twice, nor what does not exist, nor more of than there may be', async () => {

@@ -139,7 +139,7 @@ export async function startServer(o: ServerOptions): Promise<RunningServer> {
     },
   });
 
-  const deafen = tellPersonas(o.library, sessions, metrics);
+  const deafen = tellPersonas(o.library, sessions, metrics, log);
   const everySecond = setInterval(() => {
     const loopP99 = metrics.sampleLoop();
     for (const session of sessions()) session.everySecond(loopP99);

@@ -5,11 +5,12 @@ import {
   Timings, type MicStats, type SceneFrame, type ScenePort, type SceneSink, type SceneTurn, type TickTiming,
 } from '../scene'; // prettier-ignore
 import {
-  errorMessage, type HoldReason, type SceneFigures, type ServerMessage, type TranscriptLine, type WatchedScene,
+  errorMessage, type HoldReason, type PersonaChanged, type SceneFigures, type ServerMessage, type TranscriptLine, type WatchedScene,
 } from '../wire'; // prettier-ignore
 import type { Log } from './log';
 import type { DropCause, Metrics } from './metrics';
 import type { Outbox } from './outbox';
+import { changedLine } from './persona-log';
 import { round } from './rate';
 import type { WatchHub, Watchable } from './watch';
 
@@ -143,14 +144,11 @@ export class Session implements SceneSink, Watchable {
   personaChanged(change: Parameters<SceneSink['personaChanged']>[0]): void {
     const { persona, speed, changed, npcs, costMs } = change;
     this.#o.metrics.reloads.inc({ outcome: speed });
-    this.tell({
-      t: 'persona_changed',
-      persona,
-      speed,
-      changed: [...changed],
-      npcs: [...npcs],
-      cost: round(costMs),
-    });
+    const message: PersonaChanged = {
+      t: 'persona_changed', persona, speed, changed: [...changed], npcs: [...npcs], cost: round(costMs),
+    }; // prettier-ignore
+    this.#o.log.info(changedLine(message));
+    this.tell(message);
   }
   failed(error: unknown): void {
     const failure = asNpcVoiceError(error);

@@ -1,5 +1,5 @@
 /** The conversation between client and sidecar, on real sockets, with a scene that only records. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
@@ -504,6 +504,18 @@ describe('personas', () => {
       there: true,
       name: 'Marta',
     });
+    await rm(path.join(live.personas, 'marta.yaml'));
+    expect(await b.take('persona_listed')).toMatchObject({ persona: 'marta', there: false });
+    const told = live.log
+      .filter((line) => /aldric|marta/.test(line))
+      .map((line) => line.slice('00:00:00 '.length));
+    expect(told).toEqual([
+      expect.stringMatching(/^info  aldric: role changed, nobody is it now, \d+ ms\n$/),
+      expect.stringMatching(/^warn  \S+aldric\.yaml:3:8: There is no voice 'nobody'\. \(.+\)\n$/),
+      'info  marta: has come and can be attached\n',
+      'info  marta: is gone; who is it already stays so\n',
+    ]);
+    expect(live.log.join('')).not.toMatch(/You are|voice: nobody/);
     await Promise.all([a.end(), b.end()]);
     await live.end();
   });

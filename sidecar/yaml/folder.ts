@@ -19,6 +19,8 @@ export type Reading =
   | { kind: 'gone'; version: 'gone' };
 
 const EXTENSION = '.yaml';
+/** Endings that look like ours and are not: such files are refused by name rather than passed over. */
+const NEARLY = /\.ya?ml$/i;
 /** More files than any game has; a folder given by mistake should not be read for minutes. */
 const MAX_FILES = 1000;
 
@@ -29,16 +31,20 @@ export class YamlFolder {
   }
 
   fileOf(id: string): string {
-    return path.join(this.dir, id + EXTENSION);
+    return path.join(this.dir, nameOf(id));
   }
 
-  /** The id that a file name stands for; undefined for files that are none of ours. */
+  /**
+   * The id that a file name stands for, which need not be a good one: that of `hugo.yml` is its whole name.
+   * Undefined for files that are none of ours.
+   */
   static idOf(name: string): string | undefined {
-    if (!name.endsWith(EXTENSION) || name.startsWith('.')) return undefined;
-    return name.slice(0, -EXTENSION.length);
+    if (!NEARLY.test(name) || name.startsWith('.')) return undefined;
+    const id = name.slice(0, -EXTENSION.length);
+    return name.endsWith(EXTENSION) && !NEARLY.test(id) ? id : name;
   }
 
-  /** Names of all files without extension, sorted; none when the folder is missing. Not all of them need be ids. */
+  /** Ids of all files, sorted; none when the folder is missing. Not all of them need be ids. */
   async list(): Promise<string[]> {
     const names = await readdir(this.dir).catch(() => [] as string[]);
     return names
@@ -56,21 +62,26 @@ export class YamlFolder {
       version: `${code}: ${message}`,
       problem: fileProblem(file, code, message, hint),
     });
+    const name = nameOf(id);
     if (!ID_PATTERN.test(id)) {
-      const better = id.toLowerCase().replace(/[^a-z0-9_-]+/g, '_').slice(0, 64); // prettier-ignore
-      return unreadable('bad_file_name', `'${id}${EXTENSION}' makes no id: ${ID_RULE}.`, `Rename it ${better}${EXTENSION}.`);
-    } // prettier-ignore
+      // By its listed name: a case-insensitive file system finds foo.yaml by Foo.yaml, too.
+      if (!(await this.list()).includes(id)) return { kind: 'gone', version: 'gone' };
+      const why = NEARLY.test(id)
+        ? `is not read: files here end in ${EXTENSION}.`
+        : `makes no id: ${ID_RULE}.`;
+      return unreadable('bad_file_name', `'${name}' ${why}`, `Rename it ${betterName(id)}.`);
+    }
     try {
       const real = await this.inside(file);
       if (real === undefined)
         return unreadable(
           'outside',
-          `'${id}${EXTENSION}' is a link that leads out of its folder.`,
+          `'${name}' is a link that leads out of its folder.`,
           'Put the file itself there.',
         );
       const bytes = await readBytes(real);
       if (bytes === undefined)
-        return unreadable('not_a_file', `'${id}${EXTENSION}' is not a file.`, 'Take it out of the folder.');
+        return unreadable('not_a_file', `'${name}' is not a file.`, 'Take it out of the folder.');
       const decoded = decodeText(file, bytes);
       const version = hashOf(bytes);
       return 'text' in decoded
@@ -79,7 +90,7 @@ export class YamlFolder {
     } catch (thrown) {
       const { code, message } = thrown as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'gone', version: 'gone' };
-      return unreadable('unreadable', `'${id}${EXTENSION}' cannot be read: ${code ?? message}.`);
+      return unreadable('unreadable', `'${name}' cannot be read: ${code ?? message}.`);
     }
   }
 
@@ -151,6 +162,10 @@ export class YamlFolder {
     return relative.startsWith('..') || path.isAbsolute(relative) ? undefined : real;
   }
 }
+
+const nameOf = (id: string): string => (NEARLY.test(id) ? id : id + EXTENSION);
+const betterName = (id: string): string =>
+  id.replace(NEARLY, '').toLowerCase().replace(/[^a-z0-9_-]+/g, '_').slice(0, 64) + EXTENSION; // prettier-ignore
 
 const identity = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}`;
 const signature = (stats: BigIntStats): string =>

@@ -43,6 +43,20 @@ describe('other programs', () => {
     expect(shop.listed).toEqual([]);
   });
 
+  test('a file whose name is nearly right is refused with the right one, until it is renamed', async () => {
+    const shop = await openWorkshop({ ada: patience(600) });
+    const at = (name: string) => path.join(shop.personas, name);
+    for (const name of ['Hugo.yml', 'Old Tom.yaml']) await writeFile(at(name), persona('Hugo'));
+    await until(() => shop.rejected.length === 2);
+    expect(shop.rejected.map(({ file, msg, hint }) => [path.basename(file), msg, hint]).sort()).toEqual([
+      ['Hugo.yml', "'Hugo.yml' is not read: files here end in .yaml.", 'Rename it hugo.yaml.'],
+      ['Old Tom.yaml', "'Old Tom.yaml' makes no id: an id is 1 to 64 of a-z, 0-9, _ and -.", 'Rename it old_tom.yaml.'],
+    ]); // prettier-ignore
+    await rename(at('Hugo.yml'), at('hugo.yaml'));
+    await rename(at('Old Tom.yaml'), at('old_tom.yaml'));
+    await until(() => shop.library.list().length === 3 && shop.library.rejections().length === 0);
+  });
+
   test('a folder called x.yaml, a pipe and a link out of the folder are no files', async () => {
     const shop = await openWorkshop({ ada: patience(600) });
     const elsewhere = path.join(await temporaryFolder(), 'secret.yaml');

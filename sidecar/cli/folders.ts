@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { NpcVoiceError } from '../errors';
 import { shippedPersonas, shippedVoices } from '../paths';
 
 export interface CastFolders {
@@ -21,6 +22,18 @@ export function castFolders(asked: { personas?: string; voices?: string }): Cast
   const voices =
     asked.voices !== undefined ? path.resolve(asked.voices) : existsSync(beside) ? beside : shippedVoices;
   return { personas, voices };
+}
+
+/** Says of folders that are not there, which were then asked for by name. */
+export function missingFolders({ personas, voices }: CastFolders): string[] {
+  return [personas, voices].filter((dir) => !existsSync(dir)).map((dir) => `There is no folder ${dir}.`);
+}
+
+/** @throws NpcVoiceError `io` when one of the folders is not there */
+export function requireFolders(folders: CastFolders): void {
+  const [missing] = missingFolders(folders);
+  if (missing !== undefined)
+    throw new NpcVoiceError('io', missing, { hint: 'Lay personas and voices with `npc-voice init`.' });
 }
 
 /** The options by which a command is told them. */

@@ -7,7 +7,7 @@ import pc from 'picocolors';
 import { NpcVoiceError } from '../errors';
 import { shippedPersonas } from '../paths';
 import { action } from './failure';
-import { castFolders, shortPath, withCastFolders } from './folders';
+import { castFolders, requireFolders, shortPath, withCastFolders } from './folders';
 import { renderProblem, summary } from './problems';
 
 interface FolderOptions {
@@ -20,7 +20,10 @@ export function registerPersonaCommands(program: Command): void {
 
   withCastFolders(persona.command('lint'))
     .description('Check persona and voice files: errors, and what was probably not meant.')
-    .argument('[files or ids...]', 'default: every persona and voice')
+    .argument(
+      '[files...]',
+      'persona and voice files, folders of them, or ids (default: every persona and voice)',
+    )
     .option('--json', 'print the problems as JSON')
     .option('--strict', 'fail on warnings too')
     .action(action(lint));
@@ -83,6 +86,7 @@ async function begin(id: string, options: FolderOptions & { name?: string; voice
 async function list(options: FolderOptions & { json?: boolean }): Promise<void> {
   const { PersonaLibrary } = await import('../personas');
   const folders = castFolders(options);
+  requireFolders(folders);
   const library = await PersonaLibrary.open({ ...folders, watch: false });
   const rows = library.list().map((entry) => {
     const { turn_taking: turns, lines } = library.persona(entry.id);
@@ -119,8 +123,9 @@ async function schema(options: FolderOptions & { print?: string }): Promise<void
     process.stdout.write(schemaText(one()));
     return;
   }
-  const { personas, voices } = castFolders(options);
-  for (const file of await writeSchemas(personas, voices, 'always'))
+  const folders = castFolders(options);
+  requireFolders(folders);
+  for (const file of await writeSchemas(folders.personas, folders.voices, 'always'))
     print(`${pc.green('wrote')} ${shortPath(file)}`);
 }
 

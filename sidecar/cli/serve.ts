@@ -5,7 +5,7 @@ import { version } from '../paths';
 import { PROTOCOL_VERSION } from '../wire/messages';
 import { createDuplexModel, withDuplexModel } from './duplex-model';
 import { action } from './failure';
-import { castFolders, shortPath, withCastFolders } from './folders';
+import { castFolders, missingFolders, shortPath, withCastFolders } from './folders';
 
 interface ServeOptions {
   personas?: string;
@@ -132,8 +132,9 @@ async function serve(o: ServeOptions): Promise<void> {
     throw error;
   }
 
-  for (const { file, line, col, msg } of library.rejections())
-    log.warn(`${shortPath(file)}:${line}:${col}: ${msg}`);
+  for (const missing of missingFolders(dirs)) log.warn(`${missing} Its files are taken up when it comes.`);
+  for (const { file, line, col, msg, hint } of library.rejections())
+    log.warn(`${shortPath(file)}:${line}:${col}: ${msg}${hint === undefined ? '' : ` ${hint}`}`);
   print(`NPC Voice ${version}, duplex model ${model.info.name}: ${model.info.about}`);
   print(
     `${library.list().length} personas in ${shortPath(dirs.personas)}, ${library.voices().length} voices in ${shortPath(dirs.voices)}`,

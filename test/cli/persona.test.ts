@@ -104,6 +104,31 @@ describe('lint', () => {
     expect((await persona('lint', 'game/npc-personas/robin.yaml')).code).toBe(0);
   });
 
+  test('a folder stands for the files in it', async () => {
+    await init('game');
+    await writeFile('game/npc-personas/ada.yaml', broken);
+    expect((await persona('lint', 'game/npc-personas')).out).toContain('1 error in 2 files');
+    expect((await persona('lint', 'game/voices/')).out).toContain('ok 6 files');
+    const { err, code } = await persona('lint', 'game');
+    expect([code, err]).toEqual([1, expect.stringContaining('There are no persona or voice files in game.')]);
+  });
+
+  test('a file that ends in .yml is told its name', async () => {
+    await init();
+    await writeFile('npc-personas/hugo.yml', 'name: Hugo\n');
+    for (const targets of [[], ['npc-personas'], ['npc-personas/hugo.yml']]) {
+      const { out, code } = await persona('lint', ...targets);
+      expect(code).toBe(1);
+      expect(out).toContain(
+        "npc-personas/hugo.yml:1:1: error: 'hugo.yml' is not read: files here end in .yaml.",
+      );
+      expect(out).toContain('  Rename it hugo.yaml.');
+    }
+    expect((await persona('list')).out).toContain(
+      "refused npc-personas/hugo.yml:1:1: 'hugo.yml' is not read",
+    );
+  });
+
   test('--json tells the same to programs; --strict fails on warnings', async () => {
     await laid();
     const { out, code } = await persona('lint', 'ada', '--json');
@@ -176,6 +201,15 @@ describe('list and schema', () => {
     expect(out).toContain("refused npc-personas/ada.yaml:1:1: 'role' is missing.");
     const { personas, rejected } = JSON.parse((await persona('list', '--json')).out);
     expect([personas.length, rejected.length]).toEqual([1, 1]);
+  });
+
+  test.each([['list'], ['schema'], ['lint']])('%s of a folder that is not there fails', async (command) => {
+    await init();
+    for (const option of ['--personas', '--voices']) {
+      const { err, code, out } = await persona(command, option, 'typo');
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toContain(`There is no folder ${path.join(place.dir, 'typo')}. (io)`);
+    }
   });
 
   test('schema writes both files anew, or prints one', async () => {

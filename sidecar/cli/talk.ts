@@ -8,7 +8,7 @@ import { NpcVoiceError, asNpcVoiceError } from '../errors';
 import type { OfflineConversation } from '../scene';
 import { action } from './failure';
 import { createDuplexModel, withDuplexModel } from './duplex-model';
-import { castFolders, shortPath, withCastFolders } from './folders';
+import { castFolders, requireFolders, shortPath, withCastFolders } from './folders';
 import { ProgressBar, clockTime } from './progress';
 
 interface TalkOptions {
@@ -69,9 +69,10 @@ function wholeNumber(text: string): number {
 }
 
 async function talk(options: TalkOptions): Promise<void> {
-  for (const file of [options.output, options.transcript, options.turns]) requireFolder(file);
+  for (const option of ['output', 'transcript', 'turns'] as const) requireFile(option, options[option]);
   const player = options.input === undefined ? null : await readPlayer(options.input);
   const folders = castFolders(options);
+  requireFolders(folders);
   const [{ PersonaLibrary }, { converse }, model] = await Promise.all([
     import('../personas'),
     import('../scene'),
@@ -130,7 +131,11 @@ async function readPlayer(file: string): Promise<Player> {
 }
 
 /** Found out before the conversation, not after it. */
-function requireFolder(file: string | undefined): void {
+function requireFile(option: string, file: string | undefined): void {
+  if (file === '-')
+    throw new NpcVoiceError('bad_field', `--${option} takes a file: talk writes nothing but its words to standard output.`, {
+      hint: `Name a file, such as --${option} ${option === 'output' ? 'npc.wav' : `${option}.json`}.`,
+    }); // prettier-ignore
   if (file === undefined || existsSync(path.dirname(path.resolve(file)))) return;
   throw new NpcVoiceError(
     'io',

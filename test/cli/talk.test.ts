@@ -46,6 +46,12 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 describe('npc-voice talk', () => {
+  it.each(['output', 'transcript', 'turns'])('does not take --%s - for a file', async (option) => {
+    const { code, out, err } = await run('talk', '--persona', 'marta', '--seconds', '1', `--${option}`, '-');
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(`--${option} takes a file: talk writes nothing but its words to standard output.`);
+  });
+
   it('greets when nobody speaks, and writes down what it said', async () => {
     const { code, out, err } = await run(
       ...[

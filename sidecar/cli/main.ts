@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { version } from '../paths';
 import { registerDoctorCommand } from './doctor';
+import { wordHelp } from './help';
 import { registerInitCommand } from './init';
 import { registerModelCommands } from './model';
 import { registerPersonaCommands } from './persona';
@@ -29,5 +30,6 @@ registerInitCommand(program);
 registerPersonaCommands(program);
 registerTalkCommand(program);
 registerModelCommands(program);
+wordHelp(program);
 
 await program.parseAsync();

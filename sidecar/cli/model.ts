@@ -8,7 +8,7 @@ import { registerBench, registerVerify } from './model/verify';
 export function registerModelCommands(program: Command): void {
   const model = program
     .command('model')
-    .description('get, check and measure the duplex models of this machine')
+    .description('Get, check and measure the duplex models of this machine.')
     .addHelpText(
       'after',
       '\nModels live in your data folder; set NPC_VOICE_MODELS to have them elsewhere. `model list` says where.',

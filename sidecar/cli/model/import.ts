@@ -20,7 +20,7 @@ import {
 export function registerImport(model: Command): void {
   model
     .command('import')
-    .description('import a checkpoint from a folder: model.safetensors, the codec, the tokenizer, voices')
+    .description('Import a checkpoint from a folder: model.safetensors, the codec, the tokenizer, voices.')
     .argument('<folder>', 'folder with the files under their published names')
     .option('--id <id>', 'what the model is called here', 'personaplex')
     .addOption(tierOption())
@@ -57,7 +57,7 @@ export function registerSynthesise(model: Command): void {
     .command('synthesize')
     .alias('synthesise')
     .description(
-      'make a checkpoint of random weights with real names and shapes, and import it: for benches, not for talking',
+      'Make a checkpoint of random weights with real names and shapes, and import it: for benches, not for talking.',
     )
     .requiredOption(
       '--layers <n>',

@@ -20,7 +20,9 @@ import {
 export function registerInstall(model: Command): void {
   model
     .command('install')
-    .description('download a model from Hugging Face and import it; interrupted, it goes on where it stopped')
+    .description(
+      'Download a model from Hugging Face and import it; interrupted, it goes on where it stopped.',
+    )
     .argument(
       '<name>',
       'personaplex (behind NVIDIA’s licence, needs HF_TOKEN), or moshiko (free to fetch; no persona)',

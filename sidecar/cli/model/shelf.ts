@@ -8,7 +8,7 @@ import { rooms, say } from './shared';
 export function registerList(model: Command): void {
   model
     .command('list')
-    .description('the models on this machine, and those that can be installed')
+    .description('List the models on this machine, and those that can be installed.')
     .action(
       action(async () => {
         const [{ listModels, modelsFolder }, { CATALOGUE }] = await Promise.all([
@@ -38,7 +38,7 @@ export function registerList(model: Command): void {
 export function registerRemove(model: Command): void {
   model
     .command('remove')
-    .description('remove a model, and what was downloaded for it')
+    .description('Remove a model, and what was downloaded for it.')
     .argument('<id>', 'model')
     .action(
       action(async (id: string) => {

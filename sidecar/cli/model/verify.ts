@@ -9,7 +9,7 @@ import { rooms, say, wholeNumber } from './shared';
 export function registerVerify(model: Command): void {
   model
     .command('verify')
-    .description('check a model’s files, and its answers against the published ones')
+    .description('Check a model’s files, and its answers against the published ones.')
     .argument('[id]', 'model', 'personaplex')
     .option('--files-only', 'only compare the files with their checksums', false)
     .action(
@@ -75,7 +75,7 @@ export function registerBench(model: Command): void {
   model
     .command('bench')
     .description(
-      'measure a model on this machine: milliseconds a frame, and whether that keeps up with speech',
+      'Measure a model on this machine: milliseconds a frame, and whether that keeps up with speech.',
     )
     .argument('[id]', 'model', 'personaplex')
     .addOption(

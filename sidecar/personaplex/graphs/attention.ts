@@ -1,4 +1,4 @@
-/** Causal self-attention over cached rows: the two ways of keeping a cache, one for each provider. */
+/** Causal self-attention over rows the host keeps: of operators for the CPU, and of those WebGPU has. */
 import { contrib, ops, type Dim, type Value } from '../onnx';
 
 export interface Heads {

@@ -7,8 +7,6 @@
 /** How good against how small; chosen when a checkpoint is imported. */
 export type Tier = 'f32' | 'f16' | 'q8' | 'mixed' | 'q4';
 
-export const TIERS: readonly Tier[] = ['f32', 'f16', 'q8', 'mixed', 'q4'];
-
 /** Where a graph runs. Kernels and state handling differ, so a graph is built for one of them. */
 export type Provider = 'cpu' | 'webgpu';
 

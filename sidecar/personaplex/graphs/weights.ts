@@ -1,5 +1,13 @@
 /** Brings checkpoint tensors into a graph in the form its storage plan asks for. */
-import { contrib, ops, type DataType, type GraphBuilder, type Value } from '../onnx';
+import {
+  BYTES_PER_ELEMENT,
+  contrib,
+  elementCount,
+  ops,
+  type DataType,
+  type GraphBuilder,
+  type Value,
+} from '../onnx';
 import { floatToHalf } from '../checkpoint';
 import type {
   BlockFormat,
@@ -20,6 +28,9 @@ export interface Workbench {
 
 /** Rows read at a time, so that a part of any weight is about 32 MB of floats. */
 const PART_FLOATS = 8 * 1024 * 1024;
+
+/** Side of the tiles a matrix is transposed by. */
+const TILE = 64;
 
 /** Row count and width of slices stacked on top of each other. */
 function measure(bench: Workbench, slices: readonly WeightSlice[]): { rows: number; columns: number } {
@@ -117,14 +128,25 @@ function transposeBytes(
       part.byteOffset,
       part.byteLength / make.BYTES_PER_ELEMENT,
     );
-    for (let at = 0; at < source.length; at += columns, row++) {
-      for (let column = 0; column < columns; column++) result[column * rows + row] = source[at + column]!;
+    const own = source.length / columns;
+    // Tile by tile: a whole row at a time would touch a different page with every value written.
+    for (let top = 0; top < own; top += TILE) {
+      for (let left = 0; left < columns; left += TILE) {
+        const [bottom, right] = [Math.min(own, top + TILE), Math.min(columns, left + TILE)];
+        for (let r = top; r < bottom; r++) {
+          for (let c = left; c < right; c++) result[c * rows + row + r] = source[r * columns + c]!;
+        }
+      }
     }
+    row += own;
   }
   return asBytes(result);
 }
 
-/** Values, scales and (if any) zero points of slices in blocks, with the values' shape as the kernel wants it. */
+/**
+ * Values, scales and (if any) zero points of slices in blocks, with the values' shape as the kernel wants it.
+ * @param rows rows in all, `zeroRows` of zeros at the end included
+ */
 function blockPayload(
   bench: Workbench,
   name: string,
@@ -133,6 +155,7 @@ function blockPayload(
   rows: number,
   columns: number,
   packedShape: readonly number[],
+  zeroRows = 0,
 ): { packed: Value; scales: Value; zeroPoints: Value | null } {
   const blocks = columns / format.blockSize;
   if (!Number.isInteger(blocks))
@@ -150,7 +173,13 @@ function blockPayload(
       bytes.push(read.zeroPoints ?? bench.graph.fail(`${name} came without zero points`));
     return bytes;
   });
-  const [packed, scales, zeroPoints] = bench.graph.payload(tensors, parts);
+  // A scale of zero makes a row zeros whatever its integers say.
+  const zeros = async (): Promise<Uint8Array[]> =>
+    tensors.map(({ type, shape }) => {
+      const rowBytes = (elementCount(shape) / rows) * BYTES_PER_ELEMENT[type];
+      return new Uint8Array(zeroRows * rowBytes);
+    });
+  const [packed, scales, zeroPoints] = bench.graph.payload(tensors, zeroRows > 0 ? [...parts, zeros] : parts);
   return { packed: packed!, scales: scales!, zeroPoints: zeroPoints ?? null };
 }
 
@@ -203,16 +232,16 @@ export function embeddingTable(
     return { rows: total, gather: (indices) => ops.cast(ops.gatherRows(table, indices), plan.activations) };
   }
   const { bits, blockSize } = storage;
-  const blocks = columns / blockSize;
-  const payload = blockPayload(bench, name, slices, storage, total, columns, [total, (columns * bits) / 8]);
-  // A scale of zero makes the row zeros whatever the integers say.
-  const added = graph.payloads.at(-1)!;
-  const zeroRow = [
-    new Uint8Array((columns * bits) / 8),
-    new Uint8Array(blocks * (storage.scales === 'f16' ? 2 : 4)),
-  ];
-  if (storage.zeroPoints) zeroRow.push(new Uint8Array(Math.ceil((blocks * bits) / 8)));
-  graph.payloads[graph.payloads.length - 1] = { ...added, parts: [...added.parts, async () => zeroRow] };
+  const payload = blockPayload(
+    bench,
+    name,
+    slices,
+    storage,
+    total,
+    columns,
+    [total, (columns * bits) / 8],
+    1,
+  );
   const table = { ...payload, columns, bits, blockSize };
   return {
     rows: total,

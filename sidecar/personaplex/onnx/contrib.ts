@@ -1,4 +1,4 @@
-/** ONNX Runtime's own operators (domain com.microsoft) and its RMS norm. */
+/** ONNX Runtime's own operators (domain com.microsoft). */
 import type { Attribute, Value } from './graph';
 import { single } from './ops';
 import { describeShape, sameShape } from './shape';
@@ -12,15 +12,10 @@ const contrib = (
   attributes: Record<string, Attribute> = {},
 ): Value => single(op, inputs, result, attributes, CONTRIB_DOMAIN);
 
-/** x * scale / sqrt(mean(x^2) + epsilon) over the last axis, computed in float32 whatever x is stored as. */
-export const rmsNorm = (x: Value, scale: Value, epsilon: number): Value =>
-  single('SimplifiedLayerNormalization', [x, scale], x, {
-    axis: { int: -1 },
-    epsilon: { float: epsilon },
-    stash_type: { int: 1 },
-  });
-
-/** The sum of x and skip, and its RMS norm, in one pass. */
+/**
+ * The sum of x and skip, and its RMS norm over the last axis: sum * scale / sqrt(mean(sum^2) + epsilon), computed in
+ * float32 whatever the values are stored as.
+ */
 export function skipRmsNorm(
   x: Value,
   skip: Value,

@@ -49,12 +49,10 @@ function elementwise(op: string, a: Value, b: Value, type?: DataType): Value {
 export const add = (a: Value, b: Value): Value => elementwise('Add', a, b);
 export const sub = (a: Value, b: Value): Value => elementwise('Sub', a, b);
 export const mul = (a: Value, b: Value): Value => elementwise('Mul', a, b);
-export const div = (a: Value, b: Value): Value => elementwise('Div', a, b);
 export const less = (a: Value, b: Value): Value => elementwise('Less', a, b, 'bool');
 
 const unary = (op: string, x: Value, attributes: Attributes = {}): Value => single(op, [x], x, attributes);
 
-export const sigmoid = (x: Value): Value => unary('Sigmoid', x);
 /** x where positive, e^x - 1 elsewhere. */
 export const elu = (x: Value): Value => unary('Elu', x, { alpha: { float: 1 } });
 /** x * Phi(x), with the error function and not its tanh approximation. */
@@ -87,7 +85,7 @@ export function matmul(a: Value, b: Value): Value {
   });
 }
 
-export function matmulShape(a: Shape, b: Shape): Shape {
+function matmulShape(a: Shape, b: Shape): Shape {
   const [rows, inner] = [a.at(-2), a.at(-1)];
   const [innerB, columns] = [b.at(-2), b.at(-1)];
   if (rows === undefined || columns === undefined || inner !== innerB) {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readWav, writeWav } from '../../sidecar/audio';
+import { decodeMessage } from '../../sidecar/wire';
 import { launch, noBrowser } from './support/browser';
 import { Sidecar, Workshop } from './support/sidecar';
 import { recordSpeech } from './support/speech';
@@ -187,6 +188,8 @@ describe.skipIf(noBrowser)('the web sample', () => {
   let browser: Browser;
   let page: Page;
   const runtimeDir = (): string => path.join(workshop.dir, 'run');
+  /** What the page has sent to the sidecar. */
+  const sent: unknown[] = [];
 
   beforeAll(async () => {
     workshop = await Workshop.open();
@@ -200,6 +203,9 @@ describe.skipIf(noBrowser)('the web sample', () => {
     await writeFile(wav, writeWav(often, rate));
     browser = await launch({ wav });
     page = await browser.newPage({ viewport: { width: 960, height: 540 } });
+    page.on('websocket', (socket) =>
+      socket.on('framesent', ({ payload }) => sent.push(decodeMessage(payload as Buffer))),
+    );
     await page.goto(server.origin);
   });
   afterAll(async () => {
@@ -295,7 +301,8 @@ describe.skipIf(noBrowser)('the web sample', () => {
   });
 
   it('opens the shop when Aldric says where his wares are', async () => {
-    expect(await page.isVisible('#shop')).toBe(false);
+    // He may have said so of his own accord, in the conversation before.
+    await page.evaluate(() => (document.querySelector<HTMLElement>('#shop')!.hidden = true));
     await page.evaluate(() =>
       tavern.people[0]!.npc!.say('Have a look, the good ones are on the rack.', 'now'),
     );
@@ -338,6 +345,14 @@ describe.skipIf(noBrowser)('the web sample', () => {
       document.dispatchEvent(new Event('visibilitychange'));
     });
     await all(false);
+  });
+
+  it('tells the cast of the weather', async () => {
+    await page.click('#weather');
+    await expect
+      .poll(() => sent)
+      .toContainEqual(expect.objectContaining({ t: 'set_state', vars: { weather: 'sunshine' } }));
+    expect(await page.textContent('#weather')).toBe('Weather: sun');
   });
 
   it('mutes while the space bar is down', async () => {

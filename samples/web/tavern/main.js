@@ -31,7 +31,7 @@ const voices = new Voices(context, people, {
 
 const hud = new Hud({
   enter: () => void enter(),
-  retry: () => void (people[0].npc ? openEars() : enter()),
+  retry: () => void (voices.connected ? openEars() : enter()),
   menu: (open) => {
     world.paused = open;
     void voices.hold('menu', open);

@@ -48,6 +48,7 @@ export class Voices {
   }
 
   async #attach(person, greet) {
+    await this.#readRange(person.id);
     person.speaker = new Speaker(this.#context);
     const npc = await this.#voice.attach(person.id, { panner: person.speaker.input, greet });
     npc.on('started', () => this.#game.hush(person));
@@ -56,7 +57,6 @@ export class Voices {
     npc.on('cue', ({ id }) => this.#game.cue(person, id));
     npc.on('playerStarted', () => person.heard++);
     person.npc = npc;
-    await this.#readRange(person.id);
   }
 
   /** How far it hears stands in its persona file. Save the file, and it hears farther at once. */
@@ -84,12 +84,12 @@ export class Voices {
     return this.#tell(() => this.#voice.setState(vars));
   }
 
-  reconnect() {
-    this.#voice.reconnect();
+  get connected() {
+    return this.#voice?.connection.status === 'open';
   }
 
   #tell(request) {
-    if (this.#voice?.connection.status !== 'open') return undefined;
+    if (!this.connected) return undefined;
     // What a dropped connection did not hear, `enter` or the library tells the next one.
     return request().catch((error) => error.code !== 'closed' && this.#game.problem(error));
   }

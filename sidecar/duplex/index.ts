@@ -141,6 +141,8 @@ export interface DuplexModel {
   update(seat: SeatId, brief: CharacterBrief): Promise<UpdateReceipt>;
   /** Has a seat say a given line. */
   say(seat: SeatId, text: string, when: 'queue' | 'now'): void;
+  /** Lines it was told to say and has not begun. */
+  linesWaiting(seat: SeatId): number;
   /** Says the farewell. `npc_stopped` tells when it is over; nothing to say: resolves false. */
   farewell(seat: SeatId): boolean;
   /** Silences a seat until released: nothing is begun, and a line in progress ends as `manner` says. */

@@ -3,7 +3,7 @@ export { realClock, type Clock } from './clock';
 export { cueWords } from './cues';
 export { converse, type OfflineConversation, type OfflineOptions } from './offline';
 export type * from './ports';
-export { Scene, type SceneLimits, type SceneOptions } from './scene';
+export { Scene, SCENE_LIMITS, type SceneLimits, type SceneOptions } from './scene';
 export { SharedModel } from './shared-model';
 export { SteppedClock } from './stepped-clock';
 export { Timings } from './timings';

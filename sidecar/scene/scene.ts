@@ -19,8 +19,10 @@ export interface SceneLimits {
   mics: number;
   /** Game-state variables, those of one NPC. */
   variables: number;
+  /** Lines of one NPC that wait to be said. */
+  lines: number;
 }
-const LIMITS: SceneLimits = { npcs: 64, mics: 8, variables: 256 };
+export const SCENE_LIMITS: Readonly<SceneLimits> = { npcs: 64, mics: 8, variables: 256, lines: 32 };
 
 export interface SceneOptions {
   clock: Clock;
@@ -76,7 +78,7 @@ export class Scene implements ScenePort {
     this.#model = model;
     this.#cast = cast;
     this.#sink = sink;
-    this.#limits = { ...LIMITS, ...limits };
+    this.#limits = { ...SCENE_LIMITS, ...limits };
     this.#ticker = new Ticker(clock, (due, micDriven) =>
       this.#tick(due, micDriven).catch((error: unknown) => sink.failed(error)),
     );
@@ -171,7 +173,16 @@ export class Scene implements ScenePort {
   }
 
   say(id: string, text: string, when: 'queue' | 'now'): void {
-    this.#model.say(this.#member(id).npc.needSeat(), text, when);
+    const seat = this.#member(id).npc.needSeat();
+    if (this.#model.linesWaiting(seat) >= this.#limits.lines)
+      throw new NpcVoiceError(
+        'too_many',
+        `The NPC "${id}" has ${this.#limits.lines} lines waiting to be said.`,
+        {
+          hint: 'Send more as npc_started tells that they are being said; a held NPC says none.',
+        },
+      );
+    this.#model.say(seat, text, when);
   }
 
   interrupt(id: string): void {

@@ -106,6 +106,9 @@ export class SharedModel implements DuplexModel {
   say(seat: SeatId, text: string, when: 'queue' | 'now'): void {
     this.#model.say(seat, text, when);
   }
+  linesWaiting(seat: SeatId): number {
+    return this.#model.linesWaiting(seat);
+  }
   farewell(seat: SeatId): boolean {
     return this.#model.farewell(seat);
   }

@@ -114,6 +114,9 @@ export class Understudy implements DuplexModel {
   say(seat: SeatId, text: string, when: 'queue' | 'now'): void {
     this.#seat(seat).turns.say(text, when);
   }
+  linesWaiting(seat: SeatId): number {
+    return this.#seat(seat).turns.waiting;
+  }
   farewell(seat: SeatId): boolean {
     return this.#seat(seat).turns.farewell();
   }

@@ -465,6 +465,24 @@ describe('state and overrides', () => {
   });
 });
 
+describe('lines an NPC is told to say', () => {
+  it('wait in bounded number, and make room as they are begun', async () => {
+    const stage = new Stage();
+    await stage.scene.attach('aldric', QUIET);
+    await stage.scene.attach('brenna', QUIET);
+    for (let i = 0; i < 32; i++) stage.scene.say('aldric', `line ${i}`, 'queue');
+    for (const when of ['queue', 'now'] as const)
+      expect(() => stage.scene.say('aldric', 'one more', when)).toThrow(code('too_many'));
+    stage.scene.say('brenna', 'not my queue', 'queue');
+    await stage.pass(80);
+    stage.scene.say('aldric', 'in the place of the first', 'queue');
+    expect(() => stage.scene.say('aldric', 'one more', 'queue')).toThrow(code('too_many'));
+    await stage.scene.detach('aldric', {});
+    await stage.scene.attach('aldric', QUIET);
+    stage.scene.say('aldric', 'room again', 'queue');
+  });
+});
+
 describe('a changed persona', () => {
   it('reaches every NPC of it, and says which, how, and what it cost since the file changed', async () => {
     const stage = new Stage();

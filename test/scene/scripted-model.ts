@@ -185,6 +185,9 @@ export class ScriptedModel implements DuplexModel {
     }
     s.queue.push({ text, farewell: false });
   }
+  linesWaiting(seat: SeatId): number {
+    return this.seats.get(seat)!.queue.length;
+  }
   farewell(seat: SeatId): boolean {
     const s = this.seats.get(seat)!;
     const text = s.brief.lines.farewell[0];

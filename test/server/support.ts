@@ -123,7 +123,7 @@ export function idleModel(start: () => Promise<void> = async () => undefined): D
     info: { id: 'idle', name: 'Idle', scripted: true, about: 'It does nothing.', capacity: { npcs: 8, why: 'tests' } },
     start,
     stop: async () => undefined,
-    seat: unused, unseat: unused, step: unused, update: unused, say: unused, farewell: unused, hold: unused,
+    seat: unused, unseat: unused, step: unused, update: unused, say: unused, linesWaiting: unused, farewell: unused, hold: unused,
     interrupt: unused,
   }; // prettier-ignore
 }

@@ -334,6 +334,21 @@ describe('told what to say', () => {
     stage.play('..');
     expect(stage.events).toEqual([]);
   });
+  it('has only the next of many waiting lines made, and wants none of it when it goes', () => {
+    const stage = new Stage(briefOf());
+    stage.seat.turns.hold(true, 'cut');
+    for (let i = 0; i < 20; i++) stage.seat.turns.say(`line${i} word`, 'queue');
+    stage.play('...');
+    expect(stage.seat.turns.waiting).toBe(20);
+    expect(stage.speech.asked).toEqual(['line0 word']);
+    stage.seat.turns.hold(false, 'cut');
+    stage.play('.');
+    expect(stage.seat.turns.waiting).toBe(19);
+    expect(stage.speech.asked).toEqual(['line0 word', 'line1 word']);
+    stage.seat.turns.end();
+    expect(stage.speech.dropped).toEqual(['line1 word', 'line0 word']);
+    expect(stage.seat.turns.waiting).toBe(0);
+  });
   it('survives lines without a word in them', () => {
     const stage = new Stage(briefOf());
     stage.seat.turns.say('…', 'queue');

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../sidecar/paths';
+import { SCENE_LIMITS } from '../../sidecar/scene';
 import { DEFAULT_LIMITS } from '../../sidecar/server';
 import {
   CLIENT_SHAPES, CLOSE, decodeMessage, MAX_DEPTH, MAX_MESSAGE, MAX_PAYLOAD, MAX_SAY, MAX_VALUES, MAX_VAR_TEXT, MAX_VARS,
@@ -74,6 +75,14 @@ describe('the page', () => {
       messagesPerSecond,
     ])
       expect(limits).toMatch(new RegExp(`\\b${limit}\\b`));
+    const { npcs, mics, variables, lines } = SCENE_LIMITS;
+    for (const said of [
+      `${npcs} NPCs`,
+      `${mics} microphones`,
+      `${variables} state variables`,
+      `${lines} lines`,
+    ])
+      expect(limits).toContain(said);
     expect(DEFAULT_LIMITS).toMatchObject({
       dropAudioBytes: 1 << 20,
       closeBytes: 8 << 20,

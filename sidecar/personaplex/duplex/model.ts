@@ -249,6 +249,9 @@ export class PersonaPlex implements DuplexModel {
   say(id: SeatId, text: string, when: 'queue' | 'now'): void {
     this.#seat(id).say(text, when);
   }
+  linesWaiting(id: SeatId): number {
+    return this.#seat(id).waiting;
+  }
   farewell(id: SeatId): boolean {
     return this.#seat(id).farewell();
   }

@@ -91,6 +91,11 @@ export class Seat {
 
   // ------------------------------------------------------------------------------------------ what it is told
 
+  /** Lines it has not begun. */
+  get waiting(): number {
+    return this.#agenda.length;
+  }
+
   say(text: string, when: 'queue' | 'now'): void {
     const line = { text, tokens: recite(this.#tokenizer, text, this.#pad), waits: when === 'queue' };
     if (line.tokens.length === 0) return;

@@ -7,7 +7,7 @@ import type { CharacterBrief, SeatEvent, SeatOptions } from '../../duplex';
 import { Line } from '../speech/line';
 import { Repertoire } from '../speech/repertoire';
 import { Speech } from '../speech/speech';
-import { URGENCY, type SpeechSource, type Utterance } from '../tts/synthesiser';
+import { URGENCY, type SpeechSource, type Urgency, type Utterance } from '../tts/synthesiser';
 import { BackchannelTimer } from './backchannel';
 import { Chance } from './bag';
 import type { Heard } from './heard';
@@ -57,6 +57,10 @@ export class TurnTaker {
   get held(): boolean {
     return this.#held;
   }
+  /** Lines the game wants said that it has not begun. */
+  get waiting(): number {
+    return this.#agenda.filter(({ line }) => line.kind === 'said').length;
+  }
   /** What it says first; undefined when it waits to be spoken to. */
   get opening(): Utterance | undefined {
     const first = this.#agenda[0];
@@ -80,9 +84,9 @@ export class TurnTaker {
 
   say(text: string, when: 'queue' | 'now'): void {
     const line = new Line('said', -1, text, this.#brief.voice.understudy, this.#source);
-    line.prepare(0, URGENCY.now);
     if (when === 'now') this.#agenda.unshift({ line, from: 0, waitsFor: 'nothing', pauseMs: 0 });
     else this.#agenda.push({ line, from: 0, waitsFor: 'floor', pauseMs: 0 });
+    this.#prepareNext(URGENCY.now);
   }
 
   farewell(): boolean {
@@ -116,12 +120,8 @@ export class TurnTaker {
     this.#brief = brief;
     const changed = this.turn.kind === 'speaking' ? this.turn.speech.revise(brief) : undefined;
     this.#repertoire.revise(brief);
-    for (const item of this.#agenda) {
-      const from = item.line.revise(brief, item.from);
-      if (from === undefined) continue;
-      item.from = from;
-      item.line.prepare(from, URGENCY.ahead);
-    }
+    for (const item of this.#agenda) item.from = item.line.revise(brief, item.from) ?? item.from;
+    this.#prepareNext(URGENCY.ahead);
     if ('cut' in this.turn && this.turn.cut) {
       const { cut } = this.turn;
       cut.clause = cut.line.revise(brief, cut.clause) ?? cut.clause;
@@ -274,8 +274,14 @@ export class TurnTaker {
 
   #queue(line: Line | undefined): void {
     if (!line) return;
-    line.prepare(0, URGENCY.now);
     this.#agenda.push({ line, from: 0, waitsFor: 'floor', pauseMs: 0 });
+    this.#prepareNext(URGENCY.now);
+  }
+
+  /** Only the line that comes next holds its sound: many may wait. */
+  #prepareNext(urgency: Urgency): void {
+    const next = this.#agenda[0];
+    next?.line.prepare(next.from, urgency);
   }
 
   #dropAgenda(): void {
@@ -292,6 +298,7 @@ export class TurnTaker {
       endedBy: undefined,
     };
     this.#tell({ kind: 'npc_started', text: line.text });
+    this.#prepareNext(URGENCY.line);
     this.#repertoire.prepare('replies');
     this.#repertoire.prepare('interrupted');
   }

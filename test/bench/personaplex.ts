@@ -15,16 +15,19 @@ import {
   DEPTH_STEPS,
   storagePlan,
   type LmConfig,
+  type Provider,
   type Tier,
 } from '../../sidecar/personaplex/graphs';
 import { MIMI, PERSONAPLEX } from '../../sidecar/personaplex/import';
 import { GraphBuilder, modelBytes, writeModel } from '../../sidecar/personaplex/onnx';
 import {
+  computesHalves,
   LanguageModel,
   MimiDecoder,
   MimiEncoder,
   openMimi,
   openSession,
+  useSoftwareGpu,
   type Draw,
   type KvCache,
 } from '../../sidecar/personaplex/runtime';
@@ -104,14 +107,19 @@ interface BenchModel {
   model: LanguageModel;
   temporalBytes: number;
   depthBytes: number;
-  /** RAM the file cache may have to give back. */
   close(): Promise<void>;
 }
 
-async function openBenchModel(tier: Tier, folder: string): Promise<BenchModel> {
-  const config: LmConfig = { ...PERSONAPLEX, layers: LAYERS };
+const WIDE: LmConfig = { ...PERSONAPLEX, layers: LAYERS };
+
+async function openBenchModel(
+  tier: Tier,
+  folder: string,
+  options: { provider?: Provider; config?: LmConfig; activations?: 'f32' | 'f16' } = {},
+): Promise<BenchModel> {
+  const { provider = 'cpu', config = WIDE } = options;
   const weights = new RandomWeights(lmLayout(config));
-  const plan = storagePlan(tier, 'cpu');
+  const plan = storagePlan(tier, provider, options.activations);
   const [temporal, depth] = [buildTemporal(config, weights, plan), buildDepth(config, weights, plan)];
   const files = {
     temporal: path.join(folder, `${tier}-temporal.onnx`),
@@ -119,7 +127,7 @@ async function openBenchModel(tier: Tier, folder: string): Promise<BenchModel> {
   };
   await writeModel(temporal, files.temporal);
   await writeModel(depth, files.depth);
-  const model = await LanguageModel.open({ config, ...files }, { provider: 'cpu' });
+  const model = await LanguageModel.open({ config, ...files }, { provider });
   return {
     model,
     temporalBytes: bytesRead(temporal),
@@ -144,8 +152,8 @@ function publishedDraw(): Draw {
   };
 }
 
-const columnsOf = (steps: number): { tokens: Int32Array; steps: number } => ({
-  tokens: Int32Array.from({ length: steps * 17 }, (_, i) => (i * 37) % 2048),
+const columnsOf = (steps: number, card = 2048): { tokens: Int32Array; steps: number } => ({
+  tokens: Int32Array.from({ length: steps * 17 }, (_, i) => (i * 37) % card),
   steps,
 });
 
@@ -251,6 +259,64 @@ export async function benchContext(tier: Tier = 'q4'): Promise<BenchReport> {
   });
 }
 
+/** As many nodes as the wide model, and next to nothing to compute in them. */
+const NARROW: LmConfig = {
+  ...WIDE,
+  dim: 128,
+  heads: 1,
+  ffnHidden: 64,
+  card: 256,
+  textCard: 256,
+  depthDim: 64,
+  depthHeads: 1,
+  depthFfnHidden: 64,
+};
+
+/** A frame on the GPU, and how much of it is dispatching the graphs' nodes rather than reading weights. */
+export async function benchWebgpu(tier: Tier = 'q8', wide: LmConfig = WIDE): Promise<BenchReport> {
+  const title = 'PersonaPlex: a step on the GPU';
+  const driver = useSoftwareGpu();
+  const skip = (why: string): BenchReport => ({ title, how: `skipped: ${why}`, rows: [] });
+  if (driver && wide === WIDE)
+    return skip('this machine has no GPU, and a software one says nothing of speed');
+  return inFolder(async (folder) => {
+    let activations: 'f32' | 'f16';
+    try {
+      activations = (await computesHalves()) ? 'f16' : 'f32';
+    } catch (error) {
+      return skip((error as Error).message.split('\n')[0]!);
+    }
+    const frame = async (config: LmConfig): Promise<{ times: number[]; bytes: number }> => {
+      const options = { provider: 'webgpu', config, activations } as const;
+      const { model, temporalBytes, depthBytes, close } = await openBenchModel(tier, folder, options);
+      const cache = model.newCache(1);
+      const draw = publishedDraw();
+      const times: number[] = [];
+      for (let run = 0; run < 40; run++) {
+        const time = await timed(async () =>
+          model.draw(await model.consume(cache, columnsOf(1, config.card), [true]), draw),
+        );
+        if (run >= 10) times.push(time);
+      }
+      cache.dispose();
+      await close();
+      return { times, bytes: temporalBytes + depthBytes };
+    };
+    const narrow = percentile((await frame(NARROW)).times, 0.5);
+    const { times, bytes } = await frame(wide);
+    const whole = percentile(times, 0.5);
+    return {
+      title,
+      how: `full width, ${LAYERS} of 32 layers, tier ${tier}, activations ${activations}, WebGPU, random weights, 30 frames`,
+      rows: [
+        { what: 'frame, p50', value: whole, unit: 'ms' },
+        { what: 'of it dispatch: the same graphs, narrow', value: narrow, unit: 'ms' },
+        { what: 'weights read in the rest', value: bytes / 1e6 / (whole - narrow), unit: 'GB/s' },
+      ],
+    };
+  });
+}
+
 /** A frame through the codec on one core. */
 export async function benchMimi(): Promise<BenchReport> {
   return inFolder(async (folder) => {
@@ -293,4 +359,5 @@ export const benchPersonaplex = async (): Promise<BenchReport[]> => [
   await benchMimi(),
   await benchSteps(),
   await benchContext(),
+  await benchWebgpu(),
 ];

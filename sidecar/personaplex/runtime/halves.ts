@@ -7,7 +7,11 @@ import { openSession } from './session';
 export async function computesHalves(): Promise<boolean> {
   const graph = new GraphBuilder('halves');
   graph.output('y', ops.cast(ops.cast(graph.input('x', 'f32', [1]), 'f16'), 'f32'));
-  const session = await openSession(await modelBytes(graph), { provider: 'webgpu', cpuFallback: false });
+  const session = await openSession(await modelBytes(graph), {
+    provider: 'webgpu',
+    cpuFallback: false,
+    quiet: true,
+  });
   try {
     await session.run({ x: new Tensor('float32', Float32Array.of(1), [1]) });
     return true;

@@ -15,6 +15,8 @@ export interface SessionOptions {
    * run is given a device buffer; with it, ONNX Runtime's binding ignores such buffers.
    */
   resident?: boolean;
+  /** Keep ONNX Runtime from printing failures that the caller expects. */
+  quiet?: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function openSession(
     executionMode: 'sequential',
     intraOpNumThreads: threads > 0 ? threads : availableParallelism(),
     interOpNumThreads: 1,
-    logSeverityLevel: 3,
+    logSeverityLevel: options.quiet ? 4 : 3,
     extra: {
       session: {
         // Threads that spin between frames would take the game's cores.

@@ -9,7 +9,11 @@ export async function webgpuRuns(): Promise<boolean> {
   const x = graph.input('x', 'f32', [2]);
   graph.output('y', ops.add(x, x));
   try {
-    const session = await openSession(await modelBytes(graph), { provider: 'webgpu', cpuFallback: false });
+    const session = await openSession(await modelBytes(graph), {
+      provider: 'webgpu',
+      cpuFallback: false,
+      quiet: true,
+    });
     await session.release();
     return true;
   } catch (error) {

@@ -94,6 +94,28 @@ describe.skipIf(noBrowser)('the studio', () => {
     expect(complaints, 'errors on the console, of the content security policy too').toEqual([]);
   });
 
+  it.each([
+    [1000, 700],
+    [1280, 720],
+    [390, 760],
+  ])('keeps its controls in sight at %i x %i', async (width, height) => {
+    await page.setViewportSize({ width, height });
+    /** Whole in the window as it opens, and under nothing else. */
+    const inSight = (selector: string): Promise<boolean> =>
+      page.locator(selector).evaluate((element) => {
+        const { top, bottom, left, right } = element.getBoundingClientRect();
+        const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+        const whole = top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth;
+        return scrollY === 0 && whole && hit !== null && element.contains(hit);
+      });
+    expect(await inSight('.talk')).toBe(true);
+    await page.locator('.talk').click();
+    await page.locator('.line.npc').first().waitFor();
+    for (const control of ['.mute', '.live-controls > button:nth-child(2)', '.say input', '.say button'])
+      expect([control, await inSight(control)]).toEqual([control, true]);
+    expect(await page.locator('.live-controls > button:nth-child(2)').innerText()).toMatch(/^Interrupt/);
+  });
+
   it('mutes while the space bar is held, and not while somebody types', async () => {
     await page.locator('.talk').click();
     const mute = page.locator('.mute');

@@ -1,92 +1,15 @@
 /** The web sample as its README says to run it: its own server, the sidecar that starts with it, a real Chromium. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readWav, writeWav } from '../../sidecar/audio';
 import { decodeMessage } from '../../sidecar/wire';
 import { launch, noBrowser } from './support/browser';
+import { sample, SampleServer } from './support/sample';
 import { Sidecar, Workshop } from './support/sidecar';
 import { recordSpeech } from './support/speech';
-
-const sample = fileURLToPath(new URL('../../samples/web/', import.meta.url));
-
-/** What the page offers to the console, as far as the tests look. */
-interface Tavern {
-  people: {
-    id: string;
-    range: number;
-    heard: number;
-    x: number;
-    y: number;
-    npc?: {
-      name: string;
-      turn: string;
-      mouth: ArrayLike<number>;
-      say(text: string, when?: string): Promise<void>;
-      once(type: string, listener: () => void): void;
-    };
-    speaker?: { panner: AudioNode };
-  }[];
-  player: { x: number; y: number; goTo(x: number, y: number): void };
-  hearing: { told: Map<string, { gain: number; muffle: number }> };
-  voices: { microphone?: { mute(on: boolean): Promise<void>; muted: boolean } };
-}
-declare global {
-  // The page's own name for it.
-  var tavern: Tavern;
-}
-
-interface Answer {
-  status: number;
-  body: string;
-}
-
-class SampleServer {
-  private constructor(
-    readonly process: ChildProcess,
-    readonly origin: string,
-  ) {}
-
-  static async start(runtimeDir: string): Promise<SampleServer> {
-    const child = spawn(process.execPath, [path.join(sample, 'serve.mjs'), '--port', '0'], {
-      env: { ...process.env, NPC_VOICE_RUNTIME_DIR: runtimeDir },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const origin = await new Promise<string>((resolve, reject) => {
-      child.stdout!.on('data', (text: Buffer) => {
-        const at = /http:\/\/127\.0\.0\.1:\d+/.exec(text.toString());
-        if (at) resolve(at[0]);
-      });
-      child.once('exit', (code) => reject(new Error(`serve.mjs ended with ${code}`)));
-    });
-    return new SampleServer(child, origin);
-  }
-
-  /** With headers that `fetch` would not let through. */
-  ask(method: string, pathname: string, headers: Record<string, string> = {}): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const { hostname, port } = new URL(this.origin);
-      request({ hostname, port, method, path: pathname, headers }, (response) => {
-        let body = '';
-        response.on('data', (text: Buffer) => (body += text.toString()));
-        response.on('end', () => resolve({ status: response.statusCode!, body }));
-      })
-        .on('error', reject)
-        .end();
-    });
-  }
-
-  async stop(): Promise<void> {
-    if (this.process.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.process.once('exit', resolve));
-    this.process.kill('SIGTERM');
-    await ended;
-  }
-}
 
 const isRunning = (pid: number): boolean => {
   try {
@@ -165,8 +88,12 @@ describe('the server of the web sample', () => {
 });
 
 describe('who hears whom in the web sample', async () => {
-  const { gainAt, rangeIn } = await import(/* @vite-ignore */ `file://${sample}tavern/hearing.js`);
-  const { isWallBetween } = await import(/* @vite-ignore */ `file://${sample}tavern/room.js`);
+  const { gainAt, rangeIn } = await import(
+    /* @vite-ignore */ pathToFileURL(path.join(sample, 'tavern/hearing.js')).href
+  );
+  const { isWallBetween } = await import(
+    /* @vite-ignore */ pathToFileURL(path.join(sample, 'tavern/room.js')).href
+  );
 
   it('falls in a line from 1 near by to 0 at the persona’s range', () => {
     expect([0, 1.5, 5.25, 9, 30].map((metres) => gainAt(metres, 9))).toEqual([1, 1, 0.5, 0, 0]);
@@ -197,10 +124,11 @@ describe.skipIf(noBrowser)('the web sample', () => {
     const wav = path.join(workshop.dir, 'player.wav');
     await recordSpeech(wav, 0.5, 'Good evening to you.', 4);
     // The player says it over and over, for whoever is near enough to hear.
-    const { rate, mono } = readAll(readWav(await readFile(wav)));
-    const often = new Float32Array(mono.length * 40);
-    for (let i = 0; i < 40; i++) often.set(mono, i * mono.length);
-    await writeFile(wav, writeWav(often, rate));
+    const spoken = readWav(await readFile(wav));
+    const once = spoken.mono();
+    const often = new Float32Array(once.length * 40);
+    for (let i = 0; i < 40; i++) often.set(once, i * once.length);
+    await writeFile(wav, writeWav(often, spoken.rate));
     browser = await launch({ wav });
     page = await browser.newPage({ viewport: { width: 960, height: 540 } });
     page.on('websocket', (socket) =>
@@ -214,10 +142,6 @@ describe.skipIf(noBrowser)('the web sample', () => {
     await workshop?.close();
   });
 
-  const readAll = (wav: ReturnType<typeof readWav>): { rate: number; mono: Float32Array } => ({
-    rate: wav.rate,
-    mono: wav.mono(),
-  });
   const mute = (on: boolean): Promise<unknown> =>
     page.evaluate((on) => tavern.voices.microphone!.mute(on), on);
   /** Walks the player there, and lets the ears and the panners take notice. */

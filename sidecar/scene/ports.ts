@@ -100,7 +100,7 @@ export interface TickTiming {
 export interface SceneStats {
   ticks: number;
   timerTicks: number;
-  /** Ticks that took longer than a frame. */
+  /** Ticks that were done more than a frame (80 ms) after they were due, however long they took themselves. */
   deadlineMisses: number;
   /** Ticks left out because the one before had not ended. */
   skippedTicks: number;
@@ -110,8 +110,9 @@ export interface SceneStats {
   strayPackets: number;
   npcs: number;
   mics: Record<string, MicStats>;
-  /** Milliseconds over the last 125 ticks (10 s). */
+  /** From a tick being due to its last frame having been put, milliseconds over the last 125 ticks (10 s). */
   tickMs: { p50: number; p99: number; max: number };
+  /** Of that, inside DuplexModel.step. */
   modelMs: { p50: number; p99: number; max: number };
 }
 export interface MicStats {

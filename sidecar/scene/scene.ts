@@ -270,7 +270,6 @@ export class Scene implements ScenePort {
   // ------------------------------------------------------------------------------------------ the tick
 
   async #tick(due: number, micDriven: boolean): Promise<void> {
-    const began = this.#clock.now();
     this.#mics.next(this.#echoGuard && this.#ears.guarded ? this.#sent : null);
     this.#ears.mix(this.#mics.sounds, this.#sounds);
     this.#gatherInputs();
@@ -285,7 +284,7 @@ export class Scene implements ScenePort {
     const done = this.#clock.now();
     this.#modelMs.add(modelMs);
     this.#tickMs.add(done - due);
-    if (done - began > FRAME_MS) this.#deadlineMisses++;
+    if (done - due > FRAME_MS) this.#deadlineMisses++;
     this.#sink.ticked?.({ due, modelMs, done, micDriven });
   }
 

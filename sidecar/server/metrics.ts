@@ -20,7 +20,7 @@ export class Metrics {
   readonly ticks = this.#counter('npc_voice_ticks_total', 'Scene ticks.');
   readonly deadlineMisses = this.#counter(
     'npc_voice_deadline_misses_total',
-    'Ticks that took longer than a frame.',
+    'Ticks done more than a frame after they were due.',
   );
   readonly tickSeconds = new Histogram({
     name: 'npc_voice_tick_seconds',

@@ -417,13 +417,14 @@ export interface SceneFigures {
   ticks: number;
   /** Ticks driven by the timer, no microphone frame having come in time. */
   timer_ticks: number;
-  /** Ticks that took longer than a frame. */
+  /** Ticks done more than a frame after they were due: `tick_*` over 80 ms. */
   deadline_misses: number;
   /** Ticks left out because the one before had not ended. */
   skipped_ticks: number;
   /** Ticks whose model step failed: every NPC was silent in them. */
   failed_steps: number;
   npcs: number;
+  /** From a tick being due (its microphone frame whole, or the timer's slot) to its NPC frames having been sent. */
   tick_p50: number;
   tick_p99: number;
   tick_max: number;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { FRAME_MS, FRAME_SAMPLES } from '../../sidecar/audio';
 import { FAREWELL_FRAMES } from '../../sidecar/scene/npc';
-import { MIC, MemoryCast, Stage, persona, tone } from './harness';
-import { toneHz } from './scripted-model';
+import { Scene, SteppedClock } from '../../sidecar/scene';
+import { MIC, MemoryCast, RecordingSink, Stage, persona, tone } from './harness';
+import { ScriptedModel, toneHz } from './scripted-model';
 
 const QUIET = { greet: false } as const;
 const speech = (i: number) => tone(300, i, 0.5);
@@ -585,6 +586,40 @@ describe('a failing model', () => {
     expect(stats.skippedTicks).toBeGreaterThan(20);
     expect(stats.modelMs.p50).toBeGreaterThanOrEqual(200);
     expect(stage.sink.of('aldric').map((f) => f.n)).toEqual(stage.sink.of('aldric').map((_, i) => i));
+  });
+});
+
+describe('a tick', () => {
+  it('that begins late and ends over a frame after it was due is a miss, however short it was', async () => {
+    let lateMs = 0;
+    // As a busy event loop calls back.
+    class LateClock extends SteppedClock {
+      override after(ms: number, fn: () => void): () => void {
+        return super.after(ms + lateMs, fn);
+      }
+    }
+    const clock = new LateClock();
+    const model = new ScriptedModel();
+    model.beforeStep = () => clock.advance(20);
+    const cast = new MemoryCast(persona('aldric'));
+    const scene = new Scene({ clock, model, cast, sink: new RecordingSink() });
+    await scene.attach('aldric', QUIET);
+    const tick = async () => {
+      const { ticks } = scene.stats();
+      while (scene.stats().ticks === ticks) clock.advance(5);
+      await scene.settled();
+    };
+    await tick();
+    await tick();
+    expect(scene.stats()).toMatchObject({ deadlineMisses: 0, tickMs: { max: 20 } });
+    lateMs = 70;
+    await tick();
+    await tick();
+    const { deadlineMisses, tickMs, modelMs } = scene.stats();
+    expect(deadlineMisses).toBeGreaterThan(0);
+    expect(tickMs.max).toBe(90);
+    expect(modelMs.max).toBe(20);
+    await scene.close();
   });
 });
 

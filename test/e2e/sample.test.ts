@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readWav, writeWav } from '../../sidecar/audio';
 import { decodeMessage } from '../../sidecar/wire';
 import { launch, noBrowser } from './support/browser';
@@ -55,6 +55,7 @@ describe('the server of the web sample', () => {
 
   it('serves its own files and the built client, and nothing beside them', async () => {
     const other = await SampleServer.start(path.join(workshop.dir, 'run'));
+    onTestFinished(() => other.stop());
     const status = async (pathname: string): Promise<number> => (await other.ask('GET', pathname)).status;
     expect(await status('/')).toBe(200);
     expect(await status('/tavern/voices.js')).toBe(200);
@@ -69,12 +70,13 @@ describe('the server of the web sample', () => {
       '/tavern/..\\serve.mjs',
     ])
       expect(await status(outside), outside).toBe(404);
-    await other.stop();
   });
 
   it('says what to do where a sidecar runs that does not let its page in', async () => {
     const others = await Sidecar.start(workshop);
+    onTestFinished(() => others.stop());
     const mine = await SampleServer.start(path.join(workshop.dir, 'run'));
+    onTestFinished(() => mine.stop());
     const told = await mine.ask('POST', '/sidecar', { origin: mine.origin });
     expect(told.status).toBe(503);
     expect(JSON.parse(told.body)).toEqual({
@@ -83,7 +85,6 @@ describe('the server of the web sample', () => {
     });
     await mine.stop();
     expect(isRunning(others.process.pid!)).toBe(true);
-    await others.stop();
   });
 });
 

@@ -245,8 +245,10 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
     this.voiceShelf.put(id, reading, voice, problems);
     const users = this.cast.live().filter(([, persona]) => persona.voice === id);
     if (!voice) {
+      // Of one whose file has gone nobody waits to hear: it stays as it was.
       for (const [persona] of users)
-        this.emit('rejected', rejectionOf(persona, firstError(problems)!, 'voice_invalid'));
+        if (this.cast.get(persona)!.there)
+          this.emit('rejected', rejectionOf(persona, firstError(problems)!, 'voice_invalid'));
       return;
     }
     const same = before?.good && JSON.stringify(soundOf(before.good)) === JSON.stringify(soundOf(voice));

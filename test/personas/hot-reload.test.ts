@@ -355,6 +355,15 @@ describe.concurrent('voices', () => {
     expect(shop.changed).toMatchObject([{ persona: 'ada', changed: ['voice'] }]);
   });
 
+  test('a persona whose file has gone is not refused with its voice: nobody could mend it there', async () => {
+    const shop = await openWorkshop({ ada: persona('Ada'), bob: persona('Bob') });
+    await unlink(shop.file('ada'));
+    await until(() => shop.listed.length > 0);
+    await writeFile(path.join(shop.voices, 'deep.yaml'), 'name: Deep\nunderstudy:\n  base: rsm\n');
+    await until(() => shop.rejected.length > 0);
+    expect(shop.rejected.map((r) => r.persona)).toEqual(['bob']);
+  });
+
   test('a persona that was refused for want of a voice is taken when the voice comes', async () => {
     const shop = await openWorkshop({ ada: persona('Ada').replace('deep', 'high') });
     expect(shop.library.rejections()).toMatchObject([{ persona: 'ada', code: 'unknown_voice' }]);

@@ -16,7 +16,7 @@ export interface ImportChoices {
 export const tierOption = (): Option =>
   new Option(
     '--tier <tier>',
-    'how good against how small: f16, q8 (near lossless), mixed (4 bits in the temporal transformer, 8 elsewhere), q4',
+    'how good against how small: f16, q8 (near lossless), mixed (4 bits where they are harmless, 8 elsewhere), q4 (4 bits in the temporal transformer: smallest, and it is heard)',
   )
     .choices(['f32', 'f16', 'q8', 'mixed', 'q4'])
     .default('mixed');

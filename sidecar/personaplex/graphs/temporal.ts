@@ -5,7 +5,7 @@
  */
 import { contrib, GraphBuilder, ops, type Value } from '../onnx';
 import { pagedAttention, type Heads } from './attention';
-import type { LmConfig, StoragePlan, WeightSource } from './types';
+import type { LmConfig, StoragePlan, WeightRole, WeightSource } from './types';
 import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
 
 /** Added to the mean square; float32 throughout, since it vanishes in float16. */
@@ -121,8 +121,9 @@ function temporalLayer(
     const scale = plainWeight(bench, `${at}.${name}.alpha`, [dim], bench.plan.activations);
     return contrib.skipRmsNorm(sum, added, scale, RMS_EPSILON);
   };
-  const matrix = (input: Value, name: string): Value =>
-    linear(bench, input, `${at}.${name}`, [{ name: `${at}.${name}` }], 'temporal');
+  const ffn: WeightRole = layer >= Math.floor(0.75 * config.layers) ? 'late-ffn' : 'temporal';
+  const matrix = (input: Value, name: string, role: WeightRole = 'temporal'): Value =>
+    linear(bench, input, `${at}.${name}`, [{ name: `${at}.${name}` }], role);
 
   const before = norm(stream.sum, stream.added, 'norm1');
   const packed = matrix(before.normed, 'self_attn.in_proj_weight');
@@ -130,9 +131,9 @@ function temporalLayer(
   const turn = (value: Value): Value => contrib.rotaryEmbedding(value, positions, cos, sin, heads.count);
   const attended = attend(layer, turn(q!), turn(k!), v!);
   const between = norm(before.sum, matrix(attended, 'self_attn.out_proj.weight'), 'norm2');
-  const gated = matrix(between.normed, 'gating.linear_in.weight');
+  const gated = matrix(between.normed, 'gating.linear_in.weight', ffn);
   const [gate, up] = ops.split(gated, -1, [ffnHidden, ffnHidden]);
-  const added = matrix(ops.mul(contrib.silu(gate!), up!), 'gating.linear_out.weight');
+  const added = matrix(ops.mul(contrib.silu(gate!), up!), 'gating.linear_out.weight', ffn);
   return { sum: between.sum, added };
 }
 

@@ -56,7 +56,8 @@ export interface WeightSource {
 
 /** What part of the model a weight belongs to: quantisation and kernels are decided by it. */
 export type WeightRole =
-  | 'temporal' // the 32 layers' four matrices
+  | 'temporal' // the layers' attention and feed-forward matrices
+  | 'late-ffn' // the feed-forward matrices of the last quarter of the layers
   | 'text-head' // text_linear
   | 'depth' // the depth transformer's matrices and input projections
   | 'audio-head' // linears.N

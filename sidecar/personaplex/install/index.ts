@@ -18,7 +18,7 @@ export { isAccepted, rememberAccepted } from './licences';
 const DOWNLOADS = '.downloads';
 
 /** What a model takes on disk relative to its checkpoint, rounded up; the import itself checks again, exactly. */
-const IMPORTED_SHARE: Record<Tier, number> = { f32: 2.1, f16: 1.1, q8: 0.65, mixed: 0.45, q4: 0.4 };
+const IMPORTED_SHARE: Record<Tier, number> = { f32: 2.1, f16: 1.1, q8: 0.65, mixed: 0.6, q4: 0.45 };
 
 export interface InstallOptions {
   entry: CatalogueEntry;

@@ -70,7 +70,7 @@ const LEAST_HIDDEN_COSINE: Record<Tier, number> = {
   f32: 0.99999,
   f16: 0.999,
   q8: 0.995,
-  mixed: 0.9,
+  mixed: 0.98,
   q4: 0.85,
 };
 

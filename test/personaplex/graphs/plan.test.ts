@@ -3,22 +3,22 @@ import { storagePlan } from '../../../sidecar/personaplex/graphs';
 
 describe('storage plan', () => {
   const bits = (tier: 'q8' | 'mixed' | 'q4'): unknown =>
-    (['temporal', 'text-head', 'depth', 'audio-head', 'embedding'] as const).map((role) => {
+    (['late-ffn', 'temporal', 'text-head', 'depth', 'audio-head', 'embedding'] as const).map((role) => {
       const storage = storagePlan(tier, 'cpu').storage(role, 4096);
       return storage.kind === 'blocks' ? storage.bits : storage.kind;
     });
 
   it('gives four bits where they are harmless, or where they were asked for', () => {
-    expect(bits('q8')).toEqual([8, 8, 8, 8, 8]);
-    expect(bits('mixed')).toEqual([4, 8, 8, 8, 8]);
-    expect(bits('q4')).toEqual([4, 4, 4, 4, 8]);
+    expect(bits('q8')).toEqual([8, 8, 8, 8, 8, 8]);
+    expect(bits('mixed')).toEqual([4, 8, 8, 8, 8, 8]);
+    expect(bits('q4')).toEqual([4, 4, 8, 8, 8, 8]);
   });
 
   it('fits blocks to the width', () => {
     const { storage } = storagePlan('q4', 'cpu');
-    expect(storage('depth', 2816)).toMatchObject({ blockSize: 32, zeroPoints: true });
-    expect(storage('depth', 48)).toMatchObject({ blockSize: 16 });
-    expect(storage('depth', 88)).toEqual({ kind: 'f16' });
+    expect(storage('temporal', 2816)).toMatchObject({ blockSize: 32, zeroPoints: true });
+    expect(storage('temporal', 48)).toMatchObject({ blockSize: 16 });
+    expect(storage('temporal', 88)).toEqual({ kind: 'f16' });
   });
 
   it('computes in float32 on the CPU, and in float16 on a GPU that can', () => {

@@ -39,7 +39,7 @@ export class Voices {
     this.#voice = await NpcVoice.connect({ url, token, client: 'tavern/1.0', audioContext: this.#context });
     this.#voice.on('connection', (state) => this.#onConnection(state));
     this.#voice.on('error', (error) => this.#game.problem(error));
-    this.#voice.on('personaChanged', ({ persona }) => this.#readRange(persona));
+    this.#voice.on('personaChanged', ({ persona }) => void this.#tell(() => this.#readRange(persona)));
     this.#game.status(this.#voice.connection);
     await this.#voice.setState(this.#state);
     for (const why of this.#held) await this.#voice.hold(why);
@@ -96,6 +96,11 @@ export class Voices {
 
   #onConnection(state) {
     this.#game.status(state);
+    // The library brings back what was in force when the connection dropped; what has changed since is told here.
+    if (state.status === 'open') {
+      for (const why of ['menu', 'focus']) void this.hold(why, this.#held.has(why));
+      void this.setState(this.#state);
+    }
     // It tries again by itself, with everything attached; but a sidecar started anew has another token.
     if (state.status === 'waiting' || state.why?.code === 'unauthorized') void this.#comeBack();
   }

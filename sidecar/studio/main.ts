@@ -4,7 +4,8 @@ import { h, icon } from './dom';
 import { ICONS } from './icons';
 import { Studio } from './studio';
 import { themeButton } from './theme';
-import { takeToken } from './token';
+import { hadToken, takeToken } from './token';
+import { keyForm, STARTED_ANEW } from './view/key-form';
 
 const TITLES: Partial<Record<string, string>> = {
   unauthorized: 'This page needs its key',
@@ -12,7 +13,7 @@ const TITLES: Partial<Record<string, string>> = {
   timeout: 'No sidecar here',
 };
 const KEY_HINT =
-  'Open the address that the sidecar printed last: it carries the key, and each start makes a new one.';
+  'Open the address that the sidecar printed last, or paste it here: it carries the key, and each start makes a new one.';
 const root = document.getElementById('studio')!;
 
 async function start(): Promise<void> {
@@ -34,14 +35,19 @@ async function start(): Promise<void> {
 function cannotStart(error: unknown): HTMLElement {
   const why =
     error instanceof VoiceError ? error : new VoiceError('internal', String(error), { cause: error });
+  const needsKey = why.code === 'unauthorized';
   return h(
     'div',
     { class: 'cannot-start', role: 'alert' },
     icon(ICONS.warn),
     h('h1', {}, TITLES[why.code] ?? 'The sidecar refused'),
-    h('p', {}, why.message),
-    h('p', { class: 'hint' }, why.code === 'unauthorized' ? KEY_HINT : why.hint),
-    h('button', { type: 'button', class: 'primary', on: { click: () => void start() } }, 'Try again'),
+    ...(needsKey
+      ? [h('p', {}, hadToken() ? STARTED_ANEW : KEY_HINT), keyForm()]
+      : [
+          h('p', {}, why.message),
+          h('p', { class: 'hint' }, why.hint),
+          h('button', { type: 'button', class: 'primary', on: { click: () => void start() } }, 'Try again'),
+        ]),
     themeButton(),
   );
 }

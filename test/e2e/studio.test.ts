@@ -241,6 +241,58 @@ describe.skipIf(noBrowser)('the studio', () => {
   });
 });
 
+describe.skipIf(noBrowser)('the studio, its sidecar started anew with another key', () => {
+  it('says so, takes the new address, and keeps what was not saved', async () => {
+    const workshop = await Workshop.open();
+    let sidecar = await Sidecar.start(workshop);
+    const browser = await launch('none');
+    try {
+      const page = await browser.newPage();
+      await page.goto(sidecar.studio);
+      await page.locator('.card', { hasText: 'Marta' }).click();
+      await page.getByText('marta.yaml').waitFor();
+      const content = page.locator('.editor .cm-content');
+      await content.click();
+      await page.keyboard.press('Control+Home');
+      await page.keyboard.type('# mine is this\n');
+
+      const { port } = sidecar;
+      await sidecar.stop('SIGKILL');
+      sidecar = await Sidecar.start(workshop, { port, token: 'the-token-of-another-start' });
+      const banner = page.locator('.banner', { hasText: 'This sidecar was started anew.' });
+      await banner.waitFor();
+      await banner.getByRole('textbox').fill('http://127.0.0.1/');
+      await banner.getByRole('button', { name: 'Open' }).click();
+      expect(
+        await banner.getByRole('textbox').evaluate((it: HTMLInputElement) => it.validationMessage),
+      ).toMatch(/no key in this/);
+      // Reloaded with the old key it says the same, and the draft is kept still.
+      await page.reload();
+      const opening = page.locator('.cannot-start', { hasText: 'This sidecar was started anew.' });
+      await opening.getByRole('textbox').fill(sidecar.studio);
+      await opening.getByRole('button', { name: 'Open' }).click();
+
+      const offer = page.locator('.notice.draft', { hasText: 'marta.yaml was not saved' });
+      await offer.getByRole('button', { name: 'Put it back' }).click();
+      await page.getByText('marta.yaml', { exact: true }).waitFor();
+      await page.locator('.editor .cm-line', { hasText: '# mine is this' }).waitFor();
+      expect(await page.locator('.file-status').innerText()).toBe('not saved');
+      await content.click();
+      await page.keyboard.press('Control+s');
+      await page.locator('.file-status', { hasText: /^saved$|remark/ }).waitFor();
+      expect(await workshop.read('marta')).toMatch(/^# mine is this\n/);
+      await page.reload();
+      await page.locator('.talk').waitFor();
+      await page.locator('.editor .cm-line').first().waitFor();
+      expect(await page.locator('.notice.draft').count()).toBe(0);
+    } finally {
+      await browser.close();
+      await sidecar.stop();
+      await workshop.close();
+    }
+  });
+});
+
 describe.skipIf(noBrowser)('the studio without a microphone', () => {
   for (const [microphone, words] of [
     ['refused', 'The microphone was not allowed.'],

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { keysAbove } from '../../sidecar/studio/editor/complete';
 import { diagnostics, difference } from '../../sidecar/studio/editor/marks';
 import { Conversation, unsaid } from '../../sidecar/studio/scene/conversation';
+import { addressWithKey } from '../../sidecar/studio/token';
 import { meterPosition } from '../../sidecar/studio/view/level';
 import { mouthPath, restingShape, shapeOf } from '../../sidecar/studio/view/mouth';
 import { VISEMES, type Viseme } from '../../sidecar/wire';
@@ -14,6 +15,22 @@ const line = (heard: string, text = heard, cut = false) => ({
   heard,
   cut,
   ms: 1000,
+});
+
+describe('addressWithKey', () => {
+  const here = 'http://127.0.0.1:7766/';
+  const token = 'A1-b2_c3.d4~e5f6';
+  it.each([
+    [`http://127.0.0.1:7790/#token=${token}`, `http://127.0.0.1:7790/#token=${token}`],
+    [`Open the studio:  http://127.0.0.1:7790/#token=${token}\n`, `http://127.0.0.1:7790/#token=${token}`],
+    [`#token=${token}`, `${here}#token=${token}`],
+    [` ${token} `, `${here}#token=${token}`],
+    ['http://127.0.0.1:7766/', undefined],
+    [`javascript:alert(1)//#token=${token}`, `${here}#token=${token}`],
+    [`http://[/#token=${token}`, undefined],
+    ['nothing', undefined],
+    ['', undefined],
+  ])('%j is %j', (pasted, address) => expect(addressWithKey(pasted, here)).toBe(address));
 });
 
 describe('Conversation', () => {

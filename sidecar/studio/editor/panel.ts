@@ -4,6 +4,7 @@ import type { PersonaProblem } from '../../wire/messages';
 import { h, icon, setText } from '../dom';
 import { ICONS } from '../icons';
 import type { Toasts } from '../view/toasts';
+import { draftOffer, dropDraft, keepDraft, keptDraft, type Draft } from './draft';
 import { Editor } from './editor';
 
 export class PersonaPanel {
@@ -28,7 +29,10 @@ export class PersonaPanel {
     this.#editor = new Editor({
       check: (text) => this.#check(text),
       save: () => void this.#write(),
-      changed: () => this.#showStatus(),
+      changed: () => {
+        this.#keepDraft();
+        this.#showStatus();
+      },
     });
     this.#save = h(
       'button',
@@ -59,6 +63,8 @@ export class PersonaPanel {
     voice.on('personaRejected', (rejected) => this.#rejected(rejected));
     // Back from another editor: the file may have changed without any NPC being live to report it.
     window.addEventListener('focus', () => void this.#refresh());
+    const draft = keptDraft();
+    if (draft) void this.#offer(draft);
   }
 
   get dirty(): boolean {
@@ -67,7 +73,10 @@ export class PersonaPanel {
 
   async open(persona: string): Promise<void> {
     if (persona === this.#persona) return;
-    if (this.dirty && this.#persona !== undefined && !this.#mayLeave()) return;
+    if (this.dirty && this.#persona !== undefined) {
+      if (!this.#mayLeave()) return;
+      dropDraft();
+    }
     this.#persona = persona;
     setText(this.#title, `${persona}.yaml`);
     this.#conflict.hidden = true;
@@ -87,6 +96,31 @@ export class PersonaPanel {
 
   #mayLeave(): boolean {
     return confirm(`${this.#persona}.yaml has changes that are not saved. Leave them?`);
+  }
+
+  #keepDraft(): void {
+    const [persona, hash] = [this.#persona, this.#hash];
+    if (!this.dirty) dropDraft();
+    else if (persona !== undefined && hash !== undefined)
+      keepDraft({ persona, hash, text: this.#editor.text });
+  }
+
+  /** Offers what was written before this page was loaded, unless the file says the same by now. */
+  async #offer(draft: Draft): Promise<void> {
+    const now = await this.#voice.readPersona(draft.persona).catch(() => undefined);
+    if (now?.yaml === draft.text) return dropDraft();
+    this.#conflict.after(draftOffer(draft, { putBack: () => void this.#putBack(draft), discard: dropDraft }));
+  }
+
+  async #putBack({ persona, text, hash }: Draft): Promise<void> {
+    await this.open(persona);
+    // They would rather stay with the file they are in.
+    if (this.#persona !== persona) return this.#offer({ persona, text, hash });
+    this.#editor.replace(text);
+    // Of the file that was edited: had it changed since, saving asks before it overwrites that.
+    this.#hash = hash;
+    this.#keepDraft();
+    this.#showStatus();
   }
 
   async #check(text: string): Promise<readonly PersonaProblem[]> {
@@ -109,6 +143,7 @@ export class PersonaPanel {
       this.#saved = text;
       this.#hash = hash;
       this.#conflict.hidden = true;
+      this.#keepDraft();
       this.#showStatus();
     } catch (error) {
       if (error instanceof VoiceError && error.code === 'conflict') this.#showConflict();
@@ -160,6 +195,7 @@ export class PersonaPanel {
       this.#hash = hash;
       this.#editor.replace(yaml);
       this.#conflict.hidden = true;
+      dropDraft();
       this.#showStatus();
     } catch (error) {
       this.#failed('The file could not be read', error);

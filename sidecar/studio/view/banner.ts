@@ -1,6 +1,7 @@
 /** Across the top while there is no connection: what happened, and what is being done about it. */
 import type { ConnectionState } from '../../../plugins/web/src';
 import { h, setText } from '../dom';
+import { keyForm, STARTED_ANEW } from './key-form';
 
 export class Banner {
   readonly element: HTMLElement;
@@ -16,6 +17,7 @@ export class Banner {
   show(state: ConnectionState): void {
     clearInterval(this.#ticking);
     this.element.hidden = state.status === 'open';
+    this.element.querySelector('.key-form')?.remove();
     this.#button.hidden = state.status !== 'waiting';
     if (state.status === 'waiting') {
       const say = (): void => {
@@ -27,7 +29,11 @@ export class Banner {
     } else if (state.status === 'connecting') {
       setText(this.#text, 'Connection lost. Trying again\u2026');
     } else if (state.status === 'closed') {
-      setText(this.#text, [state.why?.message, state.why?.hint].filter(Boolean).join(' ') || 'Disconnected.');
+      const { why } = state;
+      const needsKey = why?.code === 'unauthorized';
+      const said = [why?.message, why?.hint].filter(Boolean).join(' ');
+      setText(this.#text, needsKey ? STARTED_ANEW : said || 'Disconnected.');
+      if (needsKey) this.element.append(keyForm());
     }
   }
 }

@@ -38,11 +38,12 @@ export class Sidecar {
   private constructor(
     readonly port: number,
     readonly process: ChildProcess,
+    private readonly token: string,
   ) {}
 
   /** The studio's address, token included. */
   get studio(): string {
-    return `http://127.0.0.1:${this.port}/#token=${TOKEN}`;
+    return `http://127.0.0.1:${this.port}/#token=${this.token}`;
   }
   get url(): string {
     return `ws://127.0.0.1:${this.port}/`;
@@ -50,14 +51,15 @@ export class Sidecar {
 
   static async start(
     workshop: Workshop,
-    o: { port?: number; allowOrigins?: string[] } = {},
+    o: { port?: number; allowOrigins?: string[]; token?: string } = {},
   ): Promise<Sidecar> {
+    const token = o.token ?? TOKEN;
     const child = spawn(
       process.execPath,
       [
         distFile('npc-voice.js'),
         'serve',
-        ...['--port', String(o.port ?? 0), '--token', TOKEN, '--log-level', 'error'],
+        ...['--port', String(o.port ?? 0), '--token', token, '--log-level', 'error'],
         ...[
           '--personas',
           path.join(workshop.dir, 'npc-personas'),
@@ -80,7 +82,7 @@ export class Sidecar {
       });
       child.once('exit', (code) => reject(new Error(`the sidecar ended with ${code}: ${said}`)));
     });
-    return new Sidecar(port, child);
+    return new Sidecar(port, child, token);
   }
 
   /** Ends it as a crash would, or politely. */

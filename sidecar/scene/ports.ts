@@ -151,7 +151,8 @@ export interface ScenePort {
   interrupt(npc: string): void;
   muteMic(mic: string, on: boolean): void;
   muteNpc(npc: string, on: boolean): void;
-  setState(vars: Record<string, StateValue>, npc?: string): Promise<void>;
+  /** Resolves with the names that `npc`'s persona does not declare, which nothing it says can use; of all NPCs: none. */
+  setState(vars: Record<string, StateValue>, npc?: string): Promise<readonly string[]>;
   setHearing(npc: string, from: SoundSource, gain: number, muffle: number): void;
   /** Playback of frame `n` reached `samples`. Never throws. */
   played(npc: string, n: number, samples: number): void;

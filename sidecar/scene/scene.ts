@@ -214,7 +214,7 @@ export class Scene implements ScenePort {
     this.#member(id).npc.muted = on;
   }
 
-  async setState(vars: Record<string, StateValue>, id?: string): Promise<void> {
+  async setState(vars: Record<string, StateValue>, id?: string): Promise<readonly string[]> {
     const told = id === undefined ? [...this.#members.values()] : [this.#member(id)];
     const stores = told.map(({ npc }) => npc.vars);
     if (id === undefined) stores.push(this.#vars);
@@ -224,6 +224,9 @@ export class Scene implements ScenePort {
     for (const store of stores) Object.assign(store, vars);
     const answers = await Promise.allSettled(told.map(({ briefing }) => briefing.refresh()));
     for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
+    if (id === undefined) return [];
+    const { state } = told[0]!.npc.persona;
+    return Object.keys(vars).filter((name) => !Object.hasOwn(state, name));
   }
 
   setHearing(id: string, from: SoundSource, gain: number, muffle: number): void {

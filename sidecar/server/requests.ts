@@ -106,7 +106,8 @@ const HANDLERS: Handlers = {
     session.hub.changed(session);
   },
   async set_state({ npc, vars }, { session }) {
-    await session.scene.setState(vars, npc);
+    const unused = await session.scene.setState(vars, npc);
+    return npc === undefined ? {} : { unused: [...unused] };
   },
   set_hearing({ npc, from, gain, muffle }, { session }) {
     session.scene.setHearing(npc, from, gain, muffle ?? 0);

@@ -272,6 +272,8 @@ export interface Results {
   attach: { npc: string; persona: string; name: string; held: boolean; muted: boolean; prime_ms: number };
   /** How the change took hold and what it cost, ms. */
   configure: { speed: ReloadSpeed; cost: number };
+  /** Of one NPC: the names that its persona does not declare under `state`. */
+  set_state: { unused?: string[] };
   get_transcript: { npcs: { npc: string; lines: TranscriptLine[] }[] };
   get_stats: SceneFigures;
   /** `hash` names this version of the file, for `write_persona`. */

@@ -418,6 +418,19 @@ describe('state and overrides', () => {
     expect(stage.seatOf('brenna').brief.prompt).toBe('You have 5 gold.');
   });
 
+  it('of one NPC that its persona does not declare are named, and kept', async () => {
+    const stage = new Stage({ cast: rich() });
+    await stage.scene.attach('aldric', QUIET);
+    expect(await stage.scene.setState({ gold: 3, glod: 4, toString: 5 }, 'aldric')).toEqual([
+      'glod',
+      'toString',
+    ]);
+    expect(await stage.scene.setState({ glod: 4 })).toEqual([]);
+    stage.cast.change(persona('aldric', { role: 'You have {glod}.', state: { glod: 0 } }), ['role'], 0);
+    await stage.pass(80);
+    expect(stage.seatOf('aldric').brief.prompt).toBe('You have 4.');
+  });
+
   it('do not trouble the model with what changes nothing', async () => {
     const stage = new Stage({ cast: rich() });
     await stage.scene.attach('aldric', QUIET);

@@ -143,6 +143,9 @@ describe('each request', () => {
       speed: 'instant',
       cost: 0.5,
     });
+    const set = { t: 'set_state', vars: { gold: 3 } };
+    expect(await client.ask({ ...set, npc: 'aldric' })).toMatchObject({ t: 'ok', unused: ['gold'] });
+    expect(await client.ask(set)).toEqual({ t: 'ok', id: expect.any(Number) });
     const transcript = await client.ask({ t: 'get_transcript' });
     expect(transcript.npcs).toEqual([
       { npc: 'aldric', lines: [{ who: 'player', n: 0, text: '', heard: '', cut: false, ms: 640 }] },

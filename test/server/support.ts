@@ -79,8 +79,9 @@ export class SceneFake implements ScenePort {
   muteNpc(npc: string, on: boolean): void {
     this.#know(npc, 'muteNpc', on);
   }
-  async setState(vars: object, npc?: string): Promise<void> {
+  async setState(vars: object, npc?: string): Promise<string[]> {
     this.calls.push(['setState', vars, npc]);
+    return npc === undefined ? [] : Object.keys(vars);
   }
   setHearing(npc: string, from: string, gain: number, muffle: number): void {
     this.#know(npc, 'setHearing', from, gain, muffle);

@@ -114,6 +114,7 @@ export const SERVER: [string, ServerMessage][] = [
   ['ok', { t: 'ok', id: 30 }],
   ['ok to attach', { t: 'ok', id: 2, npc: 'smith', persona: 'aldric', name: 'Aldric', held: false, muted: false, prime_ms: 3.5 }],
   ['ok to configure', { t: 'ok', id: 256, speed: 'quiet', cost: 0.125 }],
+  ['ok to set_state for one', { t: 'ok', id: 18, unused: ['wether'] }],
   ['ok to get_transcript', { t: 'ok', id: 22, npcs: [{ npc: 'aldric', lines: [{ who: 'player', n: 3, text: '', heard: '', cut: false, ms: 640 }, { who: 'aldric', n: 12, text: 'Well met.', heard: 'Well m—', cut: true, ms: 400 }] }] }],
   ['ok to get_stats', { t: 'ok', id: 24, ...FIGURES }],
   ['ok to read_persona', { t: 'ok', id: 27, persona: 'aldric', yaml: 'name: Aldric\n', hash: 'abc123' }],

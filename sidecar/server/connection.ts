@@ -162,8 +162,11 @@ export class Connection {
     const { session } = this;
     if (!session) throw notIdentified();
     if (message.t === 'played') session.scene.played(message.npc, message.n, message.s ?? FRAME_SAMPLES);
-    else if (session.hasMic(message.mic)) session.scene.micPacket(message.mic, message.n, message.pcm);
-    else this.#onUnknownMic(message.mic);
+    else {
+      // The scene counts those of a microphone that is not open.
+      session.scene.micPacket(message.mic, message.n, message.pcm);
+      if (!session.hasMic(message.mic)) this.#onUnknownMic(message.mic);
+    }
   }
 
   #onUnknownMic(mic: string): void {

@@ -167,8 +167,18 @@ export class Session implements SceneSink, Watchable {
   }
 
   figures(): SceneFigures {
-    const { ticks, timerTicks, deadlineMisses, skippedTicks, failedSteps, npcs, mics, tickMs, modelMs } =
-      this.scene.stats();
+    const {
+      ticks,
+      timerTicks,
+      deadlineMisses,
+      skippedTicks,
+      failedSteps,
+      strayPackets,
+      npcs,
+      mics,
+      tickMs,
+      modelMs,
+    } = this.scene.stats();
     const latency = this.#latency.summary();
     const overhead = this.#overhead.summary();
     const { outbox, refused } = this.#o;
@@ -194,6 +204,7 @@ export class Session implements SceneSink, Watchable {
       buffered: outbox.buffered,
       dropped_frames: outbox.dropped,
       refused: refused(),
+      stray: strayPackets,
       mics: Object.entries(mics).map(([mic, m]) => ({
         mic,
         packets: m.packets,

@@ -449,6 +449,8 @@ export interface SceneFigures {
   dropped_frames: number;
   /** Messages refused by a rate cap. */
   refused: number;
+  /** Packets that named no open microphone. */
+  stray: number;
   mics: MicFigures[];
 }
 /** Counts since the microphone was opened. */

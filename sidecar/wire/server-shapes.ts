@@ -57,6 +57,7 @@ export const SCENE_FIGURES: Shape<SceneFigures> = {
   buffered: figure,
   dropped_frames: figure,
   refused: figure,
+  stray: figure,
   mics: listOf(mapOf<MicFigures>(micFigures)),
 };
 const transcriptLine = mapOf<TranscriptLine>({

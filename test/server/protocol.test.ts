@@ -238,6 +238,7 @@ describe('streams', () => {
       { t: 'error', code: 'unknown_mic', msg: 'There is no microphone "nobody".', hint: expect.any(String) },
     ]);
     expect(scene.calls).toEqual([]);
+    expect(await client.ask({ t: 'get_stats' })).toMatchObject({ stray: 5 });
   });
 
   it('carry played-acks; without s the whole frame was heard', async () => {

@@ -27,6 +27,7 @@ export class SceneFake implements ScenePort {
   readonly #npcs = new Map<string, NpcStatus>();
   readonly #mics = new Map<string, { mic: string; muted: boolean }>();
   readonly micStats: Record<string, MicStats> = {};
+  #stray = 0;
   closed = false;
   /** attach and detach wait for it, as priming and farewells do. */
   gate: Promise<void> = Promise.resolve();
@@ -59,7 +60,8 @@ export class SceneFake implements ScenePort {
     if (!this.#mics.delete(mic)) throw new NpcVoiceError('unknown_mic', `there is no microphone ${mic}`);
   }
   micPacket(mic: string, n: number, bytes: Uint8Array): void {
-    this.calls.push(['micPacket', mic, n, Uint8Array.from(bytes)]);
+    if (this.#mics.has(mic)) this.calls.push(['micPacket', mic, n, Uint8Array.from(bytes)]);
+    else this.#stray++;
   }
   say(npc: string, text: string, when: string): void {
     this.#know(npc, 'say', text, when);
@@ -96,7 +98,7 @@ export class SceneFake implements ScenePort {
   stats(): SceneStats {
     const none = { p50: 0, p99: 0, max: 0 };
     return {
-      ticks: 0, timerTicks: 0, deadlineMisses: 0, skippedTicks: 0, failedSteps: 0, strayPackets: 0, npcs: this.#npcs.size,
+      ticks: 0, timerTicks: 0, deadlineMisses: 0, skippedTicks: 0, failedSteps: 0, strayPackets: this.#stray, npcs: this.#npcs.size,
       mics: this.micStats, tickMs: none, modelMs: none,
     }; // prettier-ignore
   }

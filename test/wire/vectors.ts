@@ -97,7 +97,7 @@ export const CLIENT: [string, ClientMessage][] = [
 const FIGURES = {
   ticks: 750, timer_ticks: 2, deadline_misses: 0, skipped_ticks: 0, failed_steps: 0, npcs: 1, tick_p50: 1.25, tick_p99: 2.5, tick_max: 3,
   model_p50: 0.5, model_p99: 1, model_max: 1.5, latency_p50: 1.5, latency_p99: 2.75, latency_max: 4, overhead_p50: 0.5,
-  overhead_p99: 0.75, loop_p99: 0.25, buffered: 0, dropped_frames: 0, refused: 0,
+  overhead_p99: 0.75, loop_p99: 0.25, buffered: 0, dropped_frames: 0, refused: 0, stray: 4,
   mics: [{ mic: 'player', packets: 3000, lost: 1, late: 0, malformed: 0, dropped: 2, missing: 3, drift_ppm: -12.5, buffered_ms: 80 }],
 }; // prettier-ignore
 

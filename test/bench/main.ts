@@ -5,6 +5,7 @@ const benches: Record<string, () => Promise<BenchReport | BenchReport[]>> = {
   sidecar: async () => (await import('./sidecar')).benchSidecar(),
   'turn-taking': async () => (await import('./turn-taking')).benchTurnTaking(),
   reload: async () => (await import('./reload')).benchReload(),
+  personaplex: async () => (await import('./personaplex')).benchPersonaplex(),
 };
 
 const names = process.argv.slice(2);

@@ -7,6 +7,7 @@ import type { HoldReason, SoundSource, StateValue, TranscriptLine, TurnState } f
 import { CueMatcher } from './cues';
 import type { Sound } from './ear';
 import type { BriefOverrides, NpcStatus, SceneFrame } from './ports';
+import { Overheard } from './overheard';
 import { Transcript } from './transcript';
 
 /** A farewell that has not ended by then is cut off. */
@@ -59,6 +60,11 @@ export class Npc implements Sound {
   readonly #samples = new Float32Array(FRAME_SAMPLES);
   /** What kind of line the transcript is following. */
   #line: 'none' | 'line' | 'ending' | 'backchannel' = 'none';
+  /** A line begins in the last frame. */
+  #begins = false;
+  /** Whose turn it hears. */
+  #talker: SoundSource | undefined;
+  readonly #overheard = new Overheard();
 
   constructor(
     id: string,
@@ -75,12 +81,22 @@ export class Npc implements Sound {
     this.frame = { npc: id, n: 0, pcm: null, turn: 'idle', level: 0, text: '', mouth: null, cues: NO_CUES };
   }
 
-  /** Its last frame, as others hear it. */
+  /** Its last frame, as others hear it: without backchannels, which would count as cutting in on them. */
   get pcm(): Float32Array | null {
-    return this.frame.pcm;
+    return this.frame.turn === 'backchannel' ? null : this.frame.pcm;
   }
   get guarded(): Float32Array | null {
-    return this.frame.pcm;
+    return this.pcm;
+  }
+
+  /** The frame that `other` made last came in. */
+  overhear(other: Npc): void {
+    if (other.frame.turn === 'backchannel') return;
+    this.#overheard.add(other.source, other.frame.text, other.#begins && this.#talker === undefined);
+  }
+  /** Another NPC is gone. */
+  forget(other: SoundSource): void {
+    this.#overheard.forget(other);
   }
 
   /** Its seat, or null while it has none. */
@@ -149,9 +165,10 @@ export class Npc implements Sound {
     frame.level = frame.pcm ? rms(frame.pcm) : 0;
     frame.mouth = this.muted ? null : (output?.mouth ?? null);
     frame.text = this.muted ? '' : (output?.text ?? '');
-    this.recentLevel = Math.max(frame.level, this.recentLevel * LEVEL_DECAY);
+    this.recentLevel = Math.max(this.pcm ? frame.level : 0, this.recentLevel * LEVEL_DECAY);
     this.heardSpeech = output?.heardSpeech ?? false;
     frame.cues = NO_CUES;
+    this.#begins = false;
     if (!output) return;
     for (const event of output.events) this.#follow(event, loudest);
     if (output.text !== '') this.transcript.said(this.n, output.text, !this.muted);
@@ -172,10 +189,12 @@ export class Npc implements Sound {
   #follow(event: SeatEvent, loudest: SoundSource | undefined): void {
     switch (event.kind) {
       case 'player_started':
+        this.#talker = loudest;
         this.transcript.playerStarted(this.n, nameOf(loudest));
         break;
       case 'player_stopped':
-        this.transcript.playerStopped(this.n, event.ms);
+        this.transcript.playerStopped(this.n, event.ms, this.#overheard.take(this.#talker));
+        this.#talker = undefined;
         break;
       case 'npc_started':
       case 'npc_backchannelled':
@@ -198,6 +217,7 @@ export class Npc implements Sound {
     this.#cues.restart();
     this.transcript.started(this.n, text);
     this.#line = kind;
+    this.#begins = kind === 'line';
     if (kind === 'line' && this.life.phase === 'leaving') this.life.farewell.begun = true;
   }
 

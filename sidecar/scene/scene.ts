@@ -143,6 +143,7 @@ export class Scene implements ScenePort {
     this.#sounds.delete(npc.source);
     this.#ears.remove(npc.id);
     this.#ears.forget(npc.source);
+    for (const other of this.#members.values()) other.npc.forget(npc.source);
     npc.transcript.close(npc.n);
     if (seat !== null) {
       if (this.#stepping) this.#vacated.push(seat);
@@ -296,6 +297,10 @@ export class Scene implements ScenePort {
     this.#stepped.length = 0;
     for (const npc of this.#sounds.values()) {
       const ear = this.#ears.of(npc.id)!;
+      for (const [source, { wanted }] of ear.routes) {
+        const other = wanted.gain > 0 ? this.#sounds.get(source) : undefined;
+        if (other) npc.overhear(other);
+      }
       npc.input.ear = ear.key;
       npc.input.pcm = ear.pcm;
       this.#inputs.push(npc.input);

@@ -77,13 +77,14 @@ export class Transcript {
     this.#player = { n, who };
   }
 
-  playerStopped(n: number, ms: number): void {
+  /** @param words what was said, where that is known; else '' */
+  playerStopped(n: number, ms: number, words = ''): void {
     const { n: began, who } = this.#player ?? {
       n: Math.max(0, n - Math.round(ms / FRAME_MS)),
       who: 'player',
     };
     this.#player = null;
-    this.#keep({ who, n: began, text: '', heard: '', cut: false, ms });
+    this.#keep({ who, n: began, text: words, heard: words, cut: false, ms });
   }
 
   /** A line begins in frame `n`. `text`: all of it, or '' where that is not known beforehand. */

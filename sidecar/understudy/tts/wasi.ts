@@ -3,7 +3,7 @@
  * everything in memory. flite asks for no more.
  * https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
  */
-import { writableFrom } from './wasm-data';
+import { takeApart, type DataSegment } from './wasm-data';
 
 const OK = 0;
 const BADF = 8;
@@ -195,15 +195,20 @@ type CallName = Exclude<keyof Run, 'memory' | 'result'>;
  * to the next.
  */
 export class WasiCommand {
+  readonly #wasm: () => Uint8Array<ArrayBuffer>;
   readonly #module: WebAssembly.Module;
   readonly #writable: number;
   #instance: WebAssembly.Instance | undefined;
   #born: Uint8Array | undefined;
   #run = new Run([]);
 
-  constructor(wasm: Uint8Array<ArrayBuffer>) {
-    this.#module = new WebAssembly.Module(wasm);
-    this.#writable = writableFrom(wasm);
+  /** @param wasm reads the module: now, and for each instance after one that ended in an exception; none is kept */
+  constructor(wasm: () => Uint8Array<ArrayBuffer>) {
+    this.#wasm = wasm;
+    const { program, data, writable } = takeApart(wasm());
+    this.#module = new WebAssembly.Module(program);
+    this.#writable = writable;
+    this.#instantiate(data);
   }
 
   /** @param args arguments, the program's name first. Throws what the command traps with. */
@@ -223,16 +228,20 @@ export class WasiCommand {
   }
 
   #pristine(): CommandExports {
-    if (this.#instance) {
-      const bytes = new Uint8Array((this.#instance.exports['memory'] as WebAssembly.Memory).buffer);
-      bytes.set(this.#born!, this.#writable);
-      bytes.fill(0, this.#writable + this.#born!.length);
-    } else {
-      this.#instance = new WebAssembly.Instance(this.#module, { wasi_snapshot_preview1: this.#imports() });
-      const { buffer } = this.#instance.exports['memory'] as WebAssembly.Memory;
-      this.#born ??= new Uint8Array(buffer).slice(this.#writable);
-    }
-    return this.#instance.exports as unknown as CommandExports;
+    const instance = this.#instance ?? this.#instantiate(takeApart(this.#wasm()).data);
+    const exports = instance.exports as unknown as CommandExports;
+    const bytes = new Uint8Array(exports.memory.buffer);
+    bytes.set(this.#born!, this.#writable);
+    bytes.fill(0, this.#writable + this.#born!.length);
+    return exports;
+  }
+
+  #instantiate(data: readonly DataSegment[]): WebAssembly.Instance {
+    const instance = new WebAssembly.Instance(this.#module, { wasi_snapshot_preview1: this.#imports() });
+    const memory = new Uint8Array((instance.exports['memory'] as WebAssembly.Memory).buffer);
+    for (const { address, bytes } of data) memory.set(bytes, address);
+    this.#born ??= memory.slice(this.#writable);
+    return (this.#instance = instance);
   }
 
   #imports(): Record<string, (...given: never[]) => number> {

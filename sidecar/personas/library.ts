@@ -9,7 +9,7 @@ import type { BriefOverrides, Cast, CastChange } from '../scene/ports';
 import { loadVoice, soundOf, type Voice } from '../voices';
 import type { PersonaEntry, ReloadSpeed, StateValue, VoiceEntry } from '../wire/messages';
 import {
-  didYouMean, firstError, FolderWatch, ID_PATTERN, ID_RULE, problemError, YamlFolder, type Problem, type Reading,
+  didYouMean, firstError, FolderWatch, ID_PATTERN, ID_RULE, nearestId, problemError, YamlFolder, type Problem, type Reading,
 } from '../yaml'; // prettier-ignore
 import { briefOf } from './brief';
 import { classifyChange, diffPersona } from './diff';
@@ -211,7 +211,9 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   private personaSettled(id: string, reading: Reading, since: number): void {
     const before = this.cast.get(id);
     if (reading.kind === 'gone') {
-      if (this.cast.remove(id)) this.emit('listed', { persona: id, there: false, name: before?.good?.name });
+      // A file with a bad name was nobody; most often it is renamed, and its persona has come by now.
+      if (this.cast.remove(id) && ID_PATTERN.test(id))
+        this.emit('listed', { persona: id, there: false, name: before?.good?.name });
       return;
     }
     const { persona, problems } =
@@ -286,5 +288,6 @@ function errorCodeOf(problem: Problem): ErrorCode {
 
 function rejectionOf(persona: string, problem: Problem, code = errorCodeOf(problem)): PersonaRejection {
   const { message, hint, file, line, column, source } = problem;
-  return { persona, code, msg: message, ...(hint === undefined ? {} : { hint }), file, line, col: column, source };
+  // Clients know personas by good ids only.
+  return { persona: nearestId(persona), code, msg: message, ...(hint === undefined ? {} : { hint }), file, line, col: column, source };
 } // prettier-ignore

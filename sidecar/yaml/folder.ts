@@ -69,7 +69,7 @@ export class YamlFolder {
       const why = NEARLY.test(id)
         ? `is not read: files here end in ${EXTENSION}.`
         : `makes no id: ${ID_RULE}.`;
-      return unreadable('bad_file_name', `'${name}' ${why}`, `Rename it ${betterName(id)}.`);
+      return unreadable('bad_file_name', `'${name}' ${why}`, `Rename it ${nearestId(id)}${EXTENSION}.`);
     }
     try {
       const real = await this.inside(file);
@@ -164,8 +164,10 @@ export class YamlFolder {
 }
 
 const nameOf = (id: string): string => (NEARLY.test(id) ? id : id + EXTENSION);
-const betterName = (id: string): string =>
-  id.replace(NEARLY, '').toLowerCase().replace(/[^a-z0-9_-]+/g, '_').slice(0, 64) + EXTENSION; // prettier-ignore
+
+/** The good id that is nearest to what a file is called now. */
+export const nearestId = (id: string): string =>
+  id.replace(NEARLY, '').toLowerCase().replace(/[^a-z0-9_-]+/g, '_').slice(0, 64); // prettier-ignore
 
 const identity = (stats: BigIntStats): string => `${stats.dev}:${stats.ino}`;
 const signature = (stats: BigIntStats): string =>

@@ -6,5 +6,5 @@ export { YamlSource, type Path } from './source';
 export { didYouMean, editDistance, nearest } from './suggest';
 export { decodeText, hashOf } from './text';
 export { FileSchema, validate, withoutEmptyKeys } from './validate';
-export { YamlFolder, type Reading } from './folder';
+export { nearestId, YamlFolder, type Reading } from './folder';
 export { FolderWatch, type FolderListener } from './watch';

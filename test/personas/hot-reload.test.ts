@@ -48,13 +48,17 @@ describe('other programs', () => {
     const at = (name: string) => path.join(shop.personas, name);
     for (const name of ['Hugo.yml', 'Old Tom.yaml']) await writeFile(at(name), persona('Hugo'));
     await until(() => shop.rejected.length === 2);
-    expect(shop.rejected.map(({ file, msg, hint }) => [path.basename(file), msg, hint]).sort()).toEqual([
-      ['Hugo.yml', "'Hugo.yml' is not read: files here end in .yaml.", 'Rename it hugo.yaml.'],
-      ['Old Tom.yaml', "'Old Tom.yaml' makes no id: an id is 1 to 64 of a-z, 0-9, _ and -.", 'Rename it old_tom.yaml.'],
+    expect(shop.rejected.map(({ persona, file, msg, hint }) => [persona, path.basename(file), msg, hint]).sort()).toEqual([
+      ['hugo', 'Hugo.yml', "'Hugo.yml' is not read: files here end in .yaml.", 'Rename it hugo.yaml.'],
+      ['old_tom', 'Old Tom.yaml', "'Old Tom.yaml' makes no id: an id is 1 to 64 of a-z, 0-9, _ and -.", 'Rename it old_tom.yaml.'],
     ]); // prettier-ignore
     await rename(at('Hugo.yml'), at('hugo.yaml'));
     await rename(at('Old Tom.yaml'), at('old_tom.yaml'));
     await until(() => shop.library.list().length === 3 && shop.library.rejections().length === 0);
+    expect(shop.listed.map(({ persona, there }) => [persona, there]).sort()).toEqual([
+      ['hugo', true],
+      ['old_tom', true],
+    ]);
   });
 
   test('a folder called x.yaml, a pipe and a link out of the folder are no files', async () => {
@@ -229,7 +233,7 @@ describe.concurrent('a file that goes wrong', () => {
     await until(() => shop.rejected.length > 0);
     await quiet();
     expect(shop.rejected).toMatchObject([
-      { persona: 'Old Tom', code: 'io', hint: 'Rename it old_tom.yaml.' },
+      { persona: 'old_tom', code: 'io', hint: 'Rename it old_tom.yaml.' },
     ]);
   });
 });

@@ -89,7 +89,10 @@ export class Studio {
     });
     voice.on('error', (error) => this.#failed(error));
     voice.on('watched', (message) => this.#watch(message));
-    voice.on('personaChanged', (change) => this.#reloaded(change));
+    voice.on('personaChanged', (change) => {
+      // Told of no NPC here; where a game has it on stage, that scene's message says more.
+      if (change.npcs.length > 0 || !this.#isWatched(change.persona)) this.#reloaded(change);
+    });
     this.#subscribe(this.#own);
     voice.watch().catch((error: unknown) => this.#failed(error));
     document.addEventListener('keydown', (event) => {
@@ -198,6 +201,11 @@ export class Studio {
     }
     // A game shows its reloads in its own scene; here they are noticed wherever they happen.
     if (message.t === 'persona_changed' && message.npcs.length > 0) this.#reloaded(message);
+  }
+
+  #isWatched(persona: string): boolean {
+    const scenes = [...this.#watched.values()];
+    return scenes.some(({ actors }) => [...actors.values()].some((actor) => actor.persona === persona));
   }
 
   #reloaded({ persona, changed, speed, cost, npcs }: PersonaChanged): void {

@@ -1,4 +1,5 @@
 /** The studio as a person uses it: a real Chromium, a real sidecar, the shipped cast. */
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -210,6 +211,13 @@ describe.skipIf(noBrowser)('the studio', () => {
     await workshop.write('pip', good);
   });
 
+  it('says of a file with a bad name what to call it', async () => {
+    await writeFile(path.join(workshop.dir, 'npc-personas', 'hugo.yml'), 'name: Hugo\n');
+    const toast = page.locator('.toast.bad', { hasText: 'hugo.yml' });
+    await toast.filter({ hasText: 'Rename it hugo.yaml.' }).waitFor();
+    expect(await toast.getByRole('button', { name: 'Show' }).count()).toBe(0);
+  });
+
   it("watches a running game's scene: its client's name, its cast, its captions", async () => {
     const game = await context.newPage();
     await openGame(game, site);
@@ -222,6 +230,13 @@ describe.skipIf(noBrowser)('the studio', () => {
     await game.evaluate(() => window.game.npc.say('Can anybody see me?'));
     await caption(/Can anybody see me\?/).waitFor();
     expect(await page.locator('.talk').isVisible()).toBe(false);
+    // One change, told once: by the scene that it was made in.
+    const text = await workshop.read('orwin');
+    await workshop.write('orwin', text.replace(/patience_ms: \d+/, 'patience_ms: 715'));
+    const toast = page.locator('.toast.good', { hasText: 'turn_taking.patience_ms changed' });
+    await toast.waitFor();
+    await page.waitForTimeout(300);
+    expect(await toast.allInnerTexts()).toEqual([expect.stringContaining('in force')]);
     await game.close();
     await tab.waitFor({ state: 'detached' });
     await page.locator('.talk').waitFor();

@@ -202,17 +202,17 @@ export class PersonaPanel {
     }
   }
 
-  #rejected({ persona, msg, hint, line, col, source }: PersonaRejected): void {
+  #rejected({ persona, msg, hint, file, line, col, source }: PersonaRejected): void {
+    const name = file.split(/[\\/]/).at(-1)!;
+    const show = (): void =>
+      void this.open(persona).then(() => persona === this.#persona && this.#editor.goTo(line, col));
     this.#toasts.show({
       tone: 'bad',
-      title: `${persona}.yaml, line ${line}`,
+      title: source === '' ? name : `${name}, line ${line}`,
       text: [msg, hint].filter(Boolean).join('\n'),
       source: source.trim(),
-      action: {
-        label: 'Show',
-        run: () =>
-          void this.open(persona).then(() => persona === this.#persona && this.#editor.goTo(line, col)),
-      },
+      // A file that is refused for its name cannot be opened by it.
+      ...(name === `${persona}.yaml` ? { action: { label: 'Show', run: show } } : {}),
     });
     if (persona === this.#persona) void this.#refresh();
   }

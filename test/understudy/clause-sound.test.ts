@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { SAMPLE_RATE } from '../../sidecar/audio';
 import { splitClauses } from '../../sidecar/understudy/text/clauses';
-import { COMMON_LOUDNESS, loudness, MOUTH_STEP_SAMPLES } from '../../sidecar/understudy/tts/clause-sound';
+import {
+  COMMON_LOUDNESS,
+  FULL_SCALE,
+  loudness,
+  MOUTH_STEP_SAMPLES,
+  toKeep,
+} from '../../sidecar/understudy/tts/clause-sound';
 import type { TtsVoice } from '../../sidecar/understudy/tts/voice';
 import { medianPitch, speaker } from './flite';
 
@@ -10,6 +16,18 @@ const say = (voice: TtsVoice, clause = CLAUSE) => speaker.speak(clause, voice);
 const peak = (pcm: Float32Array) => pcm.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
 
 describe('the sound of a clause', () => {
+  it('is kept in sixteen bits, each sample the nearest there is', () => {
+    const [clause] = splitClauses('Well met, traveller.');
+    const sound = speaker.speak(clause!, { base: 'kal16' });
+    const kept = toKeep(sound);
+    expect(kept.pcm).toBeInstanceOf(Int16Array);
+    expect(kept.pcm.length).toBe(sound.pcm.length);
+    let worst = 0;
+    kept.pcm.forEach((x, i) => (worst = Math.max(worst, Math.abs(x / FULL_SCALE - sound.pcm[i]!))));
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThanOrEqual(0.5001 / FULL_SCALE);
+  });
+
   it.each(['slt', 'rms', 'awb', 'kal16'] as const)(
     '%s is as loud as every other voice, and clips nowhere',
     (base) => {

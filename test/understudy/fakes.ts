@@ -2,7 +2,7 @@
 import type { CharacterBrief, SeatEvent } from '../../sidecar/duplex';
 import { Seat } from '../../sidecar/understudy/seat';
 import type { SpeechSource, Utterance } from '../../sidecar/understudy/tts/synthesiser';
-import { MOUTH_STEP_SAMPLES } from '../../sidecar/understudy/tts/clause-sound';
+import { FULL_SCALE, MOUTH_STEP_SAMPLES } from '../../sidecar/understudy/tts/clause-sound';
 import { voiceKey } from '../../sidecar/understudy/tts/voice';
 import type { Heard } from '../../sidecar/understudy/turns/heard';
 import { VISEMES } from '../../sidecar/wire';
@@ -26,7 +26,7 @@ export class FakeSpeech implements SpeechSource {
     const steps = clause.words.length * WORD_STEPS;
     const starts = clause.words.map((_, i) => i * WORD_STEPS * MOUTH_STEP_SAMPLES);
     const sound = {
-      pcm: new Float32Array(steps * MOUTH_STEP_SAMPLES).fill(level),
+      pcm: new Int16Array(steps * MOUTH_STEP_SAMPLES).fill(Math.round(level * FULL_SCALE)),
       mouth: new Uint8Array(steps * VISEMES.length).fill(17),
       wordStarts: Int32Array.from(starts),
       wordEnds: Int32Array.from(starts, (start) => start + WORD_STEPS * MOUTH_STEP_SAMPLES),

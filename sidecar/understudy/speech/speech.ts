@@ -1,7 +1,7 @@
 /** A line being said: sound, mouth and words, frame by frame. */
 import { FRAME_SAMPLES } from '../../audio/frame';
 import { MOUTH_STEPS, VISEMES } from '../../wire/messages';
-import { MOUTH_STEP_SAMPLES } from '../tts/clause-sound';
+import { FULL_SCALE, MOUTH_STEP_SAMPLES } from '../tts/clause-sound';
 import { MOUTH_STEP_MS } from '../tts/visemes';
 import { URGENCY, type Utterance } from '../tts/synthesiser';
 import type { CharacterBrief } from '../../duplex';
@@ -117,7 +117,8 @@ export class Speech {
     const sound = this.#utterance?.sound;
     if (this.#over || this.#gap > 0 || !sound) return;
     const from = this.#step * MOUTH_STEP_SAMPLES;
-    for (let i = 0; i < CUT_FADE; i++) pcm[i]! += sound.pcm[from + i]! * gain * (1 - (i + 1) / CUT_FADE);
+    const scale = gain / FULL_SCALE;
+    for (let i = 0; i < CUT_FADE; i++) pcm[i]! += sound.pcm[from + i]! * scale * (1 - (i + 1) / CUT_FADE);
   }
 
   #renderStep(pcm: Float32Array, mouth: Uint8Array, mouthAt: number, gain: number): string | undefined {
@@ -140,7 +141,8 @@ export class Speech {
     if (!sound) return undefined;
     const from = this.#step * MOUTH_STEP_SAMPLES;
     const to = from + MOUTH_STEP_SAMPLES;
-    for (let i = 0; i < MOUTH_STEP_SAMPLES; i++) pcm[i] = sound.pcm[from + i]! * gain;
+    const scale = gain / FULL_SCALE;
+    for (let i = 0; i < MOUTH_STEP_SAMPLES; i++) pcm[i] = sound.pcm[from + i]! * scale;
     mouth.set(sound.mouth.subarray(this.#step * SHAPES, (this.#step + 1) * SHAPES), mouthAt);
     let words = '';
     sound.wordStarts.forEach((start, index) => {

@@ -22,6 +22,19 @@ export interface ClauseSound {
   wordEnds: Int32Array;
 }
 
+/** As it is kept: 16 bits a sample are what flite gives, and half of what floats take. */
+export interface KeptSound extends Omit<ClauseSound, 'pcm'> {
+  /** FULL_SCALE is 1. */
+  pcm: Int16Array;
+}
+export const FULL_SCALE = 32767;
+
+export function toKeep(sound: ClauseSound): KeptSound {
+  const pcm = new Int16Array(sound.pcm.length);
+  for (let i = 0; i < pcm.length; i++) pcm[i] = Math.round(sound.pcm[i]! * FULL_SCALE);
+  return { ...sound, pcm };
+}
+
 /** Loudness every voice is brought to before its own gain, LUFS. */
 export const COMMON_LOUDNESS = -20;
 /** What is quieter is silence, and is not raised. */

@@ -1,6 +1,6 @@
 /** What the TTS worker is asked, and what it answers. */
 import type { Clause } from '../text/clauses';
-import type { ClauseSound } from './clause-sound';
+import type { KeptSound } from './clause-sound';
 import type { TtsVoice } from './voice';
 
 export interface TtsRequest {
@@ -10,5 +10,5 @@ export interface TtsRequest {
 }
 export type TtsAnswer =
   | { kind: 'ready' }
-  | { kind: 'spoken'; id: number; sound: ClauseSound; costMs: number }
+  | { kind: 'spoken'; id: number; sound: KeptSound; costMs: number }
   | { kind: 'failed'; id: number; message: string };

@@ -6,7 +6,7 @@ import { NpcVoiceError } from '../../errors';
 import { distFile } from '../../paths';
 import type { Clause } from '../text/clauses';
 import { SurvivingWorker } from '../workers';
-import type { ClauseSound } from './clause-sound';
+import type { KeptSound } from './clause-sound';
 import type { TtsAnswer, TtsRequest } from './messages';
 import { voiceKey, type TtsVoice } from './voice';
 
@@ -19,7 +19,7 @@ export interface Utterance {
   readonly clause: Clause;
   readonly state: 'waiting' | 'ready' | 'failed';
   /** There when ready. */
-  readonly sound: ClauseSound | undefined;
+  readonly sound: KeptSound | undefined;
   /** Resolves when no longer waiting. */
   settled(): Promise<void>;
   /** Whoever asked for it wants it no more. */
@@ -31,8 +31,8 @@ export interface SpeechSource {
   request(clause: Clause, voice: TtsVoice, urgency: Urgency): Utterance;
 }
 
-/** 24 kHz float speech: 100 kB a second. */
-const KEPT_BYTES = 24 * 2 ** 20;
+/** 24 kHz speech of 16 bits, and its mouth: 49 kB a second, so that four minutes are kept. */
+const KEPT_BYTES = 12 * 2 ** 20;
 const MOST_TRIES = 2;
 
 class Order implements Utterance {
@@ -42,7 +42,7 @@ class Order implements Utterance {
   readonly voice: TtsVoice;
   urgency: Urgency;
   state: 'waiting' | 'ready' | 'failed' = 'waiting';
-  sound: ClauseSound | undefined;
+  sound: KeptSound | undefined;
   wanted = 1;
   tries = 0;
   #waiters: (() => void)[] = [];
@@ -58,7 +58,7 @@ class Order implements Utterance {
     if (this.state !== 'waiting') return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
-  settle(sound: ClauseSound | undefined): void {
+  settle(sound: KeptSound | undefined): void {
     this.state = sound ? 'ready' : 'failed';
     this.sound = sound;
     for (const resolve of this.#waiters.splice(0)) resolve();

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
-import { ClauseSpeaker } from './clause-sound';
+import { ClauseSpeaker, toKeep } from './clause-sound';
 import { Flite } from './flite';
 import type { TtsAnswer, TtsRequest } from './messages';
 
@@ -14,7 +14,7 @@ port.on('message', ({ id, clause, voice }: TtsRequest) => {
   const began = performance.now();
   let answer: TtsAnswer;
   try {
-    const sound = speaker.speak(clause, voice);
+    const sound = toKeep(speaker.speak(clause, voice));
     answer = { kind: 'spoken', id, sound, costMs: performance.now() - began };
   } catch (thrown) {
     answer = { kind: 'failed', id, message: thrown instanceof Error ? thrown.message : String(thrown) };

@@ -7,7 +7,7 @@ import { NpcVoiceError } from '../../errors';
 export interface LmStep {
   phase: string;
   offset: number;
-  given: { moshi_tokens?: number[]; text_token?: number; input_tokens: number[] };
+  given: { moshi_tokens?: number[] | null; text_token?: number | null; input_tokens?: number[] };
   /** The 17 tokens consumed; absent in the very first step, which consumes nothing. */
   model_input?: number[];
   /** Text token the depth transformer was told. */
@@ -22,6 +22,10 @@ export interface LmStep {
   text_logits?: number[];
   /** The frame that came out: text, eight agent codes, eight user codes. */
   out: number[] | null;
+  /** The ring of tokens as the step left it, [17][4]; -2 where nothing was written yet. */
+  cache_after?: number[][];
+  /** Which of its cells were given and are not consumed yet. */
+  provided_after?: number[][];
 }
 
 export interface LmTrace {
@@ -34,7 +38,7 @@ export interface LmTrace {
     sine_tokens: number[];
     zero_text_code: number;
   };
-  inputs: { voice: number[][]; text: number[]; user: number[][] };
+  inputs: { voice: number[][]; text: number[]; user?: number[][] };
   steps: LmStep[];
 }
 
@@ -44,6 +48,9 @@ export interface SavedVoice {
   embeddings: number[][][][];
   /** [17][4], or within one more list. */
   cache: number[][] | number[][][];
+  provided_after?: number[][] | number[][][];
+  /** Frames the voice took: one more than it has embeddings. */
+  offset_after?: number;
 }
 
 export interface MimiTrace {

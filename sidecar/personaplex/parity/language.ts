@@ -10,11 +10,12 @@ import {
 import { DEPTH_STEPS, type Provider } from '../graphs';
 import { LanguageModel, type Outlook } from '../runtime';
 import { readVoiceEmbeddings } from '../voice';
-import type { Fixtures, LmStep, LmTrace } from './fixtures';
+import type { Fixtures, LmStep, LmTrace, SavedVoice } from './fixtures';
+import { replayRing } from './ring';
 import { Tally } from './tally';
 
 /** A step that consumed a column, which all but the first do. */
-type FullStep = LmStep & Required<Omit<LmStep, 'out'>>;
+type FullStep = LmStep & Required<Omit<LmStep, 'out' | 'cache_after' | 'provided_after'>>;
 
 const isFull = (step: LmStep): step is FullStep => step.model_input !== undefined;
 
@@ -77,8 +78,9 @@ export async function replayConversation(replay: Replay, voice: VoicePrompt, par
   const pairs: [number, number][] = [[primed.columns.count, first.offset]];
   await generator.attach(0, primed, { seed: 0, sampling: GREEDY });
   for (let frame = 0; frame + 1 < live.length; frame++) {
-    const [spoken] = await generator.step([live[frame]!.given.input_tokens]);
-    const expected = live[frame + 1]!.out!;
+    const [spoken] = await generator.step([live[frame]!.given.input_tokens ?? trace.inputs.user?.[frame]]);
+    const expected = live[frame + 1]!.out;
+    if (!expected) continue;
     pairs.push([spoken!.text, expected[0]!]);
     for (let k = 0; k < DEPTH_STEPS; k++) pairs.push([spoken!.codes[k]!, expected[1 + k]!]);
   }
@@ -105,15 +107,27 @@ export const recordedVoice = ({ inputs }: LmTrace): VoicePrompt => ({
   codes: Int32Array.from(inputs.voice.flat()),
 });
 
-/** The saved voice, if it is of this trace's prompt. */
-export function savedVoice({ savedVoice: saved }: Fixtures, trace: LmTrace): VoicePrompt | null {
-  if (!saved || saved.embeddings.length + 1 !== trace.inputs.voice.length) return null;
-  return {
-    kind: 'embeddings',
-    embeddings: Float32Array.from(saved.embeddings.flat(3) as unknown as number[]),
-    ring: Int32Array.from(saved.cache.flat(2) as number[]),
-  };
+/** Every token the trace records against those that follow from what its steps were given. */
+export function replayTokens({ model, trace, tally }: Replay, saved: SavedVoice | null): void {
+  const { textCard, card, audioStreams } = model.config;
+  const initial = [textCard, ...new Array<number>(audioStreams).fill(card)];
+  replayRing(trace, tally, initial, saved);
 }
+
+/** Whether the saved voice has as many frames as the trace's: its first has no embedding of its own. */
+export const isOfTrace = (saved: SavedVoice, trace: LmTrace): boolean =>
+  saved.embeddings.length + 1 === trace.inputs.voice.length;
+
+/** Whether the saved voice says of itself what its embeddings come to. */
+export function compareLength({ offset_after, embeddings }: SavedVoice, tally: Tally): void {
+  if (offset_after !== undefined) tally.part('.pt length', [[embeddings.length + 1, offset_after]]);
+}
+
+export const savedPrompt = (saved: SavedVoice): VoicePrompt => ({
+  kind: 'embeddings',
+  embeddings: Float32Array.from(saved.embeddings.flat(3) as unknown as number[]),
+  ring: Int32Array.from(saved.cache.flat(2) as number[]),
+});
 
 /** bfloat16 keeps eight bits of a value. */
 const BFLOAT16_STEP = 2 ** -8;

@@ -4,20 +4,25 @@ import { findFixtures, type Fixtures, type LmTrace } from './fixtures';
 import { replayCodec } from './codec';
 import { writeEightSteps } from './eight-steps';
 import {
+  compareLength,
+  isOfTrace,
   openForReplay,
   recordedVoice,
   replayConversation,
   replayLayout,
   replayStepwise,
+  replayTokens,
   replayVoiceFile,
-  savedVoice,
+  savedPrompt,
 } from './language';
 import { importCodec, importLanguageModel, workFolder } from './models';
 import { Tally, type Limits } from './tally';
 import type { Provider } from '../graphs';
 
-/** Absolute for hidden vectors and logits; relative to the peak for latents and audio; steps of bfloat16 for a voice. */
-/** Rounding to nearest errs by one step at most; the text beside it was itself rounded, to six decimals. */
+/**
+ * Steps of bfloat16 for a voice, where the others are absolute (hidden vectors, logits) or relative to the peak (latents,
+ * audio). Rounding to nearest errs by one step at most; the text beside it was itself rounded, to six decimals.
+ */
 const VOICE_ROWS = 1.25;
 const LIMITS: Record<Provider, Limits> = {
   cpu: {
@@ -59,7 +64,8 @@ export async function runParity(
   const work = workFolder();
   try {
     if (fixtures.languageModel) {
-      for (const name of fixtures.traces) report(await replayLanguage(fixtures, name, provider, work.path));
+      for (const name of fixtures.traces)
+        report(await replayLanguage(fixtures, name, provider, work.path, note));
     }
     const voice = replayVoiceFile(fixtures);
     if (voice) report(voice);
@@ -86,6 +92,7 @@ async function replayLanguage(
   name: string,
   provider: Provider,
   folder: string,
+  note: (line: string) => void,
 ): Promise<Tally> {
   const trace = fixtures.readTrace(name);
   const tally = new Tally(name);
@@ -95,11 +102,15 @@ async function replayLanguage(
     provider,
   );
   const replay = { model, trace, tally };
+  const { savedVoice } = fixtures;
+  const saved = savedVoice && isOfTrace(savedVoice, trace) ? savedVoice : null;
+  replayTokens(replay, saved);
   replayLayout(replay);
   await replayStepwise(replay);
   await replayConversation(replay, recordedVoice(trace), 'prefill and eager');
-  const saved = savedVoice(fixtures, trace);
-  if (saved) await replayConversation(replay, saved, '.pt replay');
+  if (savedVoice) compareLength(savedVoice, tally);
+  if (saved) await replayConversation(replay, savedPrompt(saved), '.pt replay');
+  else if (savedVoice) note(`${name}: .pt replay: the saved voice is not of this trace, skipped`);
   await model.close();
 
   const eight = path.join(folder, 'eight-steps.safetensors');

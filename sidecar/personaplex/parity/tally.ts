@@ -2,6 +2,14 @@
 
 export type Measure = 'hidden' | 'text logits' | 'latents' | 'audio' | 'voice rows';
 
+/** What a measure is in, where it is not the values' own. */
+const UNITS: Partial<Record<Measure, string>> = { 'voice rows': 'bf16 steps' };
+
+function show(measure: Measure, error: number): string {
+  const unit = UNITS[measure];
+  return unit ? `${error.toExponential(1)} ${unit}` : error.toExponential(1);
+}
+
 export interface Limits {
   /** The largest error allowed, by measure; absent: reported only. */
   largest: Readonly<Partial<Record<Measure, number>>>;
@@ -49,12 +57,12 @@ export class Tally {
   private overs(largest: Limits['largest']): string[] {
     return [...this.errors]
       .filter(([measure, error]) => error > (largest[measure] ?? Infinity))
-      .map(([measure, error]) => `${measure}: error ${error.toExponential(1)} is over ${largest[measure]}`);
+      .map(([measure, error]) => `${measure}: error ${show(measure, error)} is over ${largest[measure]}`);
   }
 
   /** One line; what went wrong follows, indented. */
   render(limits: Limits): string {
-    const errors = [...this.errors].map(([measure, error]) => `${measure} ${error.toExponential(1)}`);
+    const errors = [...this.errors].map(([measure, error]) => `${measure} ${show(measure, error)}`);
     const verdict = this.passes(limits) ? 'ok' : 'FAILED';
     const line = `${this.name}: ${verdict}  tokens ${this.equalTokens}/${this.tokens}  ${errors.join('  ')}  (${this.parts.join(', ')})`;
     const faults = [

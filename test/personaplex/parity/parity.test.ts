@@ -1,8 +1,11 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runParity } from '../../../sidecar/personaplex/parity';
+import { replayRing } from '../../../sidecar/personaplex/parity/ring';
+import { Tally } from '../../../sidecar/personaplex/parity/tally';
 import { webgpuRuns } from '../runtime/webgpu';
 
 const FIXTURES = path.resolve(__dirname, '../../fixtures/personaplex');
@@ -26,6 +29,7 @@ function folderWith(
 }
 
 const LM = ['tiny-lm.safetensors', 'tiny-lm-trace-ring12.json'];
+const SAVED = 'tiny-lm-voice-pt.json';
 const MIMI = ['tiny-mimi.safetensors', 'tiny-mimi-trace.json'];
 const editJson =
   (edit: (trace: any) => void) =>
@@ -44,8 +48,14 @@ describe('parity with the reference implementation', () => {
     for (const name of ['tiny-lm-trace.json', 'tiny-lm-trace-ring12.json']) {
       const line = lines.find((own) => own.startsWith(`${name}:`))!;
       // 21 prompt columns of 17, twice 44 steps of 9 tokens, twice 23 frames of 9 and a count.
-      expect(line).toContain(`tokens ${21 * 17 + 2 * 44 * 9 + 2 * (23 * 9 + 1)}/1565`);
-      expect(line).toContain('(prompt layout, stepwise, prefill and eager, .pt replay, 8-step form)');
+      const computed = 21 * 17 + 2 * 44 * 9 + 2 * (23 * 9 + 1);
+      // 21 prompted steps are given 17 tokens and 24 live ones 8; 44 columns are consumed and forced; 43 frames come out;
+      // 45 rings, and the saved voice's, are 17 by 4 tokens and flags; and the saved voice's length.
+      const recorded = 21 * 17 + 24 * 8 + 44 * (17 + 32) + 43 * 17 + 46 * 2 * 68 + 1;
+      expect(line).toContain(`tokens ${computed + recorded}/${computed + recorded}  `);
+      expect(line).toContain(
+        '(inputs, columns, frames, ring, saved ring, prompt layout, stepwise, prefill and eager, .pt length, .pt replay, 8-step form)',
+      );
     }
     expect(lines.find((line) => line.startsWith('tiny-mimi'))).toContain('tokens 128/128');
   });
@@ -100,6 +110,102 @@ describe('parity with the reference implementation', () => {
     const { passed, lines } = await run(folderWith(names, change));
     expect(passed).toBe(false);
     expect(lines.join('\n')).toContain(fault);
+  });
+
+  it.each<[string, (trace: any) => void, string]>([
+    ["a prompt step's out", (trace) => trace.steps[7].out[3]++, 'frames: 1 of 731'],
+    ["the first live step's out", (trace) => trace.steps[21].out[0]++, 'frames: 1 of 731'],
+    ["the user's half of a live out", (trace) => trace.steps[33].out[16]++, 'frames: 1 of 731'],
+    ['the ring', (trace) => trace.steps[0].cache_after[5][3]++, 'ring: 1 of 6120'],
+    ["the ring's flags", (trace) => trace.steps[44].provided_after[9][0]--, 'ring: 1 of 6120'],
+    ['an agent code of the prompt', (trace) => trace.steps[0].given.moshi_tokens[0]++, 'inputs: 1 of 549'],
+    ['a text token of the prompt', (trace) => trace.inputs.text[3]++, 'inputs: 1 of 549'],
+    ['a voice code', (trace) => trace.inputs.voice[2][4]++, 'inputs: 1 of 549'],
+    ["a user's code", (trace) => trace.inputs.user[23][7]++, 'inputs: 1 of 549'],
+    ["a user's code as it was given", (trace) => trace.steps[44].given.input_tokens[7]++, 'inputs: 1 of 549'],
+    ['a column', (trace) => trace.steps[30].model_input[12]++, 'columns: 1 of 2156'],
+  ])('notices when %s differs by one', async (_, edit, fault) => {
+    const { passed, lines } = await run(folderWith(LM, { name: LM[1]!, edit: editJson(edit) }));
+    expect(passed).toBe(false);
+    expect(lines.join('\n')).toContain(fault);
+  });
+
+  it('notices when any one token of a trace is one more than it was', () => {
+    const text = readFileSync(path.join(FIXTURES, LM[1]!), 'utf8');
+    const pristine = JSON.parse(text);
+    const initial = [pristine.config.text_initial, ...new Array(16).fill(pristine.config.audio_initial)];
+    const agrees = (trace: any): boolean => {
+      const tally = new Tally('trace');
+      replayRing(trace, tally, initial, null);
+      return tally.passes({ largest: {} });
+    };
+    const lists = (value: any): number[][] =>
+      !Array.isArray(value) ? [] : typeof value[0] === 'number' ? [value] : value.flatMap(lists);
+    const tokensOf = (trace: any): number[][] => [
+      ...[trace.inputs.voice, trace.inputs.text, trace.inputs.user].flatMap(lists),
+      ...trace.steps.flatMap((step: any) => [
+        ...[step.given.moshi_tokens, step.given.input_tokens, step.model_input].flatMap(lists),
+        ...[step.target_before, step.out, step.cache_after, step.provided_after].flatMap(lists),
+      ]),
+    ];
+    expect(agrees(pristine)).toBe(true);
+    const all = tokensOf(pristine).flatMap((list) => list.map((_, i) => [list, i] as const));
+    expect(all.length).toBeGreaterThan(9000);
+    fc.assert(
+      fc.property(fc.constantFrom(...all), ([list, i]) => {
+        list[i]!++;
+        const noticed = !agrees(pristine);
+        list[i]!--;
+        return noticed;
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('compares what a trace records, and leaves out what it does not', async () => {
+    const edit = editJson((trace) => {
+      for (const step of trace.steps) {
+        delete step.cache_after;
+        delete step.provided_after;
+        if (step.phase !== 'live') Object.assign(step, { out: null });
+      }
+      delete trace.inputs.user;
+      trace.steps[0].given = { text_token: 3 };
+    });
+    const { passed, lines } = await run(folderWith(LM, { name: LM[1]!, edit }));
+    expect(lines.join('\n')).not.toContain('FAILED');
+    expect(passed).toBe(true);
+  });
+
+  it.each<[string, (saved: any) => void, string]>([
+    ['length', (saved) => saved.offset_after++, '.pt length: 1 of 1'],
+    ['ring', (saved) => saved.cache[3][2]++, 'saved ring: 1 of 136'],
+    ['flags', (saved) => saved.provided_after[3][1]--, 'saved ring: 1 of 136'],
+  ])("notices when a saved voice's %s differs", async (_, edit, fault) => {
+    const change = { name: SAVED, edit: editJson(edit) };
+    const { passed, lines } = await run(folderWith([...LM, SAVED], change));
+    expect(passed).toBe(false);
+    expect(lines.join('\n')).toContain(fault);
+  });
+
+  it('skips a saved voice of another length by name, and does not believe one that contradicts itself', async () => {
+    const skipped = `${LM[1]}: .pt replay: the saved voice is not of this trace, skipped`;
+    const shorter = (offset: number) => ({
+      name: SAVED,
+      edit: editJson((saved) => Object.assign(saved, { offset_after: offset }).embeddings.pop()),
+    });
+    const whole = await run(folderWith([...LM, SAVED], shorter(4)));
+    expect(whole.lines).toContain(skipped);
+    expect(whole.passed).toBe(true);
+    const cut = await run(folderWith([...LM, SAVED], shorter(5)));
+    expect(cut.lines).toContain(skipped);
+    expect(cut.lines.join('\n')).toContain('.pt length: 1 of 1 tokens differ');
+    expect(cut.passed).toBe(false);
+  });
+
+  it('says what its figures are in', async () => {
+    const { lines } = await run(FIXTURES);
+    expect(lines.find((line) => line.startsWith('tiny-voice.pt'))).toMatch(/voice rows \S+ bf16 steps/);
   });
 
   it('notices a weight that is not a number', async () => {

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '../colours';
 import { asNpcVoiceError } from '../errors';
 
 /** Prints what went wrong and how to mend it, and ends the process with `exitCode`. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { constants } from 'node:fs';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import pc from 'picocolors';
+import { pc } from '../colours';
 import { NpcVoiceError } from '../errors';
 import { shippedPersonas, shippedVoices } from '../paths';
 import { action } from './failure';

@@ -1,5 +1,5 @@
 /** Problems of files that people write, as a terminal shows them. */
-import pc from 'picocolors';
+import { pc } from '../colours';
 import type { Problem } from '../yaml';
 import { shortPath } from './folders';
 

@@ -1,5 +1,5 @@
 /** A progress bar with the time left, on a terminal only, and only when it takes long enough to wonder. */
-import pc from 'picocolors';
+import { pc } from '../colours';
 
 const WIDTH = 28;
 const SILENT_MS = 1500;

@@ -1,6 +1,6 @@
 /** `npc-voice serve`: runs the sidecar until it is told to end. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import pc from 'picocolors';
+import { pc } from '../colours';
 import { version } from '../paths';
 import { PROTOCOL_VERSION } from '../wire/messages';
 import { createDuplexModel, withDuplexModel } from './duplex-model';

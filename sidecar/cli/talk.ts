@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import pc from 'picocolors';
+import { pc } from '../colours';
 import { NpcVoiceError, asNpcVoiceError } from '../errors';
 import type { OfflineConversation } from '../scene';
 import { action } from './failure';

@@ -1,5 +1,5 @@
 /** What a benchmark says: figures, each beside the limit or the peer it was measured against in the same run. */
-import pc from 'picocolors';
+import { pc } from '../../sidecar/colours';
 
 export interface BenchRow {
   what: string;

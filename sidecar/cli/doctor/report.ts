@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '../../colours';
 
 /** One thing looked at. `todo` says what to do about it, where there is something to do. */
 export interface Finding {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import pc from 'picocolors';
+import { pc } from '../../colours';
 import { action } from '../failure';
 import { Meter, timeText } from './meter';
 import {

@@ -1,6 +1,6 @@
 /** `npc-voice model install`. */
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { pc } from '../../colours';
 import { createInterface } from 'node:readline/promises';
 import { NpcVoiceError } from '../../errors';
 import type { CatalogueEntry } from '../../personaplex/install';

@@ -1,5 +1,5 @@
 /** Progress of something long, on standard error: a bar that redraws itself in a terminal, a line now and then in a log. */
-import pc from 'picocolors';
+import { pc } from '../../colours';
 
 const WIDTH = 24;
 const REDRAW_MS = 100;

@@ -1,6 +1,6 @@
 /** What the commands under `model` share: options, words, and the rooms they load when they run. */
 import { InvalidArgumentError, Option } from 'commander';
-import pc from 'picocolors';
+import { pc } from '../../colours';
 import type { Provider, Tier } from '../../personaplex/graphs';
 import type { ModelManifest } from '../../personaplex/import';
 import { bytesText } from './meter';

@@ -1,6 +1,6 @@
 /** `npc-voice model list` and `model remove`. */
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { pc } from '../../colours';
 import { action } from '../failure';
 import { bytesText } from './meter';
 import { rooms, say } from './shared';

@@ -1,6 +1,6 @@
 /** `npc-voice model verify` and `model bench`: is it right, and is it fast enough. */
 import { Option, type Command } from 'commander';
-import pc from 'picocolors';
+import { pc } from '../../colours';
 import { NpcVoiceError } from '../../errors';
 import { action } from '../failure';
 import { bytesText, Meter } from './meter';

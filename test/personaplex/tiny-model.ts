@@ -13,7 +13,7 @@ export const TINY_LM = {
   dim: 64, layers: 2, heads: 4, ffnHidden: 176, card: 64, textCard: 96, audioStreams: 16,
   depthDim: 32, depthLayers: 2, depthHeads: 2, depthFfnHidden: 88, depthStepsStored: 16, context: 400, maxPeriod: 10000,
 }; // prettier-ignore
-const TINY_MIMI = {
+export const TINY_MIMI = {
   dim: 16, ratios: [8, 6, 5, 4], layers: 2, heads: 2, context: 10, maxPeriod: 10000, bins: 64, codeDim: 8,
   filters: 4, hidden: 32, acousticInCheckpoint: 7,
 }; // prettier-ignore

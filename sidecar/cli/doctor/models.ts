@@ -1,3 +1,4 @@
+import { bytesText } from '../../bytes-text';
 import { listModels, modelsFolder } from '../../personaplex/store';
 import type { Finding } from './report';
 
@@ -17,7 +18,7 @@ export async function inspectModels(): Promise<Finding[]> {
     ...models.map(({ manifest, bytes }): Finding => ({
       what: manifest.id,
       state: 'ok',
-      says: `${manifest.tier}, for ${manifest.provider}, ${(bytes / 1e9).toFixed(1)} GB`,
+      says: `${manifest.tier}, for ${manifest.provider}, ${bytesText(bytes)}`,
       todo: `Prove it on this machine: npc-voice model verify ${manifest.id}`,
     })),
     ...broken.map(({ id, error }): Finding => ({

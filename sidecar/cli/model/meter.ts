@@ -1,4 +1,5 @@
 /** Progress of something long, on standard error: a bar that redraws itself in a terminal, a line now and then in a log. */
+import { bytesText } from '../../bytes-text';
 import { pc } from '../../colours';
 
 const WIDTH = 24;
@@ -6,13 +7,6 @@ const REDRAW_MS = 100;
 const LOG_MS = 10_000;
 /** Speed is measured over so much of the past, so that it follows the network without flickering. */
 const WINDOW_MS = 8_000;
-
-export const bytesText = (bytes: number): string =>
-  bytes >= 1e9
-    ? `${(bytes / 1e9).toFixed(1)} GB`
-    : bytes >= 1e6
-      ? `${(bytes / 1e6).toFixed(0)} MB`
-      : `${Math.ceil(bytes / 1e3)} kB`;
 
 /** `45 s`, `2 min 40 s`, `3 h 5 min`. */
 export function timeText(seconds: number): string {

@@ -1,9 +1,9 @@
 /** What the commands under `model` share: options, words, and the rooms they load when they run. */
 import { InvalidArgumentError, Option } from 'commander';
+import { bytesText } from '../../bytes-text';
 import { pc } from '../../colours';
 import type { Provider, Tier } from '../../personaplex/graphs';
 import type { ModelManifest } from '../../personaplex/import';
-import { bytesText } from './meter';
 
 export const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 

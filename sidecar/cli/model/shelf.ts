@@ -1,8 +1,8 @@
 /** `npc-voice model list` and `model remove`. */
 import type { Command } from 'commander';
+import { bytesText } from '../../bytes-text';
 import { pc } from '../../colours';
 import { action } from '../failure';
-import { bytesText } from './meter';
 import { rooms, say } from './shared';
 
 export function registerList(model: Command): void {

@@ -1,9 +1,10 @@
 /** `npc-voice model verify` and `model bench`: is it right, and is it fast enough. */
 import { Option, type Command } from 'commander';
+import { bytesText } from '../../bytes-text';
 import { pc } from '../../colours';
 import { NpcVoiceError } from '../../errors';
 import { action } from '../failure';
-import { bytesText, Meter } from './meter';
+import { Meter } from './meter';
 import { rooms, say, wholeNumber } from './shared';
 
 export function registerVerify(model: Command): void {

@@ -16,6 +16,7 @@ export {
   headerLength,
   parseHeader,
   readExactly,
+  readTensors,
   SafetensorsFile,
   type SafetensorsHeader,
   type TensorEntry,

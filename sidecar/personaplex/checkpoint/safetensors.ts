@@ -49,8 +49,8 @@ export function headerLength(prefix: Uint8Array, fileSize: number, file: string)
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /**
- * Checks a header: known dtypes, sizes that agree with shapes, data that covers the file exactly, without holes or
- * overlaps.
+ * Checks a header: known dtypes, and sizes that agree with shapes. Whether its tensors cover the file `checkCoverage`
+ * tells.
  * @param json the header's bytes
  * @param fileSize size of the whole file in bytes
  * @throws NpcVoiceError `model_invalid` naming the tensor and what is wrong with it
@@ -73,7 +73,18 @@ export function parseHeader(json: Uint8Array, fileSize: number, file: string): S
     tensors.set(name, parseEntry(name, value, dataStart, dataLength, file));
   }
   if (tensors.size === 0) throw invalid(file, 'it holds no tensors');
+  return { tensors, dataStart };
+}
 
+/**
+ * Checks that the tensors cover the file exactly, without holes or overlaps.
+ * @throws NpcVoiceError `model_invalid` naming the first tensor at fault
+ */
+export function checkCoverage(
+  { tensors, dataStart }: SafetensorsHeader,
+  fileSize: number,
+  file: string,
+): void {
   let end = dataStart;
   for (const tensor of [...tensors.values()].sort(
     (a, b) => a.position - b.position || a.byteLength - b.byteLength,
@@ -83,7 +94,6 @@ export function parseHeader(json: Uint8Array, fileSize: number, file: string): S
     end = tensor.position + tensor.byteLength;
   }
   if (end !== fileSize) throw invalid(file, `${fileSize - end} bytes after its last tensor belong to none`);
-  return { tensors, dataStart };
 }
 
 function parseEntry(
@@ -140,6 +150,41 @@ export function readExactly(fd: number, into: Uint8Array, position: number, file
   }
 }
 
+/** Opens a file and reads its header. */
+function openWithHeader(path: string): { fd: number; header: SafetensorsHeader; size: number } {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (cause) {
+    throw new NpcVoiceError('io', `${path} could not be opened: ${(cause as Error).message}.`, { cause });
+  }
+  try {
+    const size = fstatSync(fd).size;
+    const prefix = new Uint8Array(8);
+    if (size >= 8) readExactly(fd, prefix, 0, path);
+    const json = new Uint8Array(headerLength(prefix, size, path));
+    readExactly(fd, json, 8, path);
+    return { fd, header: parseHeader(json, size, path), size };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/**
+ * Reads a file's tensors for one who knows what should be there, and can name a tensor that is gone better than by the
+ * hole it left.
+ * @param look is given the tensors before it is checked that they cover the file
+ * @throws NpcVoiceError as SafetensorsFile.open, or what `look` throws
+ */
+export function readTensors<T>(path: string, look: (tensors: SafetensorsHeader['tensors']) => T): T {
+  const { fd, header, size } = openWithHeader(path);
+  closeSync(fd);
+  const seen = look(header.tensors);
+  checkCoverage(header, size, path);
+  return seen;
+}
+
 /** An open safetensors file. Reads are synchronous and meant for workers, tools and tests. */
 export class SafetensorsFile {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
@@ -157,19 +202,10 @@ export class SafetensorsFile {
 
   /** @throws NpcVoiceError `io` when it cannot be opened, `model_invalid` when its header is not sound */
   static open(path: string): SafetensorsFile {
-    let fd: number;
+    const { fd, header, size } = openWithHeader(path);
     try {
-      fd = openSync(path, 'r');
-    } catch (cause) {
-      throw new NpcVoiceError('io', `${path} could not be opened: ${(cause as Error).message}.`, { cause });
-    }
-    try {
-      const size = fstatSync(fd).size;
-      const prefix = new Uint8Array(8);
-      if (size >= 8) readExactly(fd, prefix, 0, path);
-      const json = new Uint8Array(headerLength(prefix, size, path));
-      readExactly(fd, json, 8, path);
-      return new SafetensorsFile(path, fd, parseHeader(json, size, path), size);
+      checkCoverage(header, size, path);
+      return new SafetensorsFile(path, fd, header, size);
     } catch (error) {
       closeSync(fd);
       throw error;

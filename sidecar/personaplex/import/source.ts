@@ -5,7 +5,7 @@ import { NpcVoiceError } from '../../errors';
 import {
   planLanguageModel,
   planMimi,
-  SafetensorsFile,
+  readTensors,
   type DroppedTensor,
   type LmHints,
   type MimiHints,
@@ -81,19 +81,28 @@ export function readCheckpoint(
   files: CheckpointFiles,
   hints: { lm?: LmHints; mimi?: MimiHints } = {},
 ): Checkpoint {
-  const lmFile = SafetensorsFile.open(files.languageModel);
-  lmFile.close();
-  const codecFile = SafetensorsFile.open(files.codec);
-  codecFile.close();
-  const lm = planLanguageModel(files.languageModel, lmFile.tensors, {
-    ...configHints(files.config),
-    ...hints.lm,
-  });
-  const mimi = planMimi(files.codec, codecFile.tensors, hints.mimi);
+  const { languageModel, codec } = files;
+  const lm = readTensors(languageModel, (tensors) =>
+    planLanguageModel(languageModel, tensors, { ...configHints(files.config), ...hints.lm }),
+  );
+  const mimi = readTensors(codec, (tensors) => planMimi(codec, tensors, hints.mimi));
+  checkCodecFits(files, lm.config.card, mimi.config.bins);
   const tensors = new Map<string, SourcedTensor>();
   for (const [name, tensor] of lm.tensors) tensors.set(name, { ...tensor, file: files.languageModel });
   for (const [name, tensor] of mimi.tensors) tensors.set(name, { ...tensor, file: files.codec });
   return { lm: lm.config, mimi: mimi.config, tensors, dropped: [...lm.dropped, ...mimi.dropped] };
+}
+
+/** The language model speaks in the codec's codes. */
+function checkCodecFits({ languageModel, codec }: CheckpointFiles, card: number, bins: number): void {
+  if (card === bins) return;
+  throw new NpcVoiceError(
+    'model_invalid',
+    `The codec ${codec} has codebooks of ${bins} codes; the language model ${languageModel} speaks ${card}.`,
+    {
+      hint: 'Use the codec that was published with the checkpoint: tokenizer-e351c8d8-checkpoint125.safetensors.',
+    },
+  );
 }
 
 /** What a config.json says of these things; NVIDIA's says none of them, and the defaults are right for it. */

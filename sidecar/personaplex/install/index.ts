@@ -2,7 +2,14 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
-import { checkSpace, findCheckpoint, importModel, type ImportProgress, type ModelManifest } from '../import';
+import {
+  checkSpace,
+  findCheckpoint,
+  importModel,
+  MODEL_ID,
+  type ImportProgress,
+  type ModelManifest,
+} from '../import';
 import type { Provider, StoragePlan, Tier } from '../graphs';
 import { CATALOGUE, type CatalogueEntry } from './catalogue';
 import { bytesPresent, download } from './download';
@@ -158,6 +165,8 @@ async function patiently<T>(
 
 /** Removes what is left of downloads of a model. @returns whether there was anything */
 export function removeDownloads(models: string, id: string): boolean {
+  // An id that leads out of the folder must not take what it leads to with it.
+  if (!MODEL_ID.test(id)) return false;
   const folder = path.join(models, DOWNLOADS, id);
   const had = existsSync(folder);
   rmSync(folder, { recursive: true, force: true });

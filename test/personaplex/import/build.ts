@@ -16,7 +16,7 @@ export const SMALL_MIMI = {
   filters: 2,
   hidden: 32,
   codeDim: 8,
-  bins: 16,
+  bins: SMALL_LM.card,
   acousticInCheckpoint: 9,
 };
 

@@ -11,6 +11,7 @@ import {
   jobRunner,
   readCheckpoint,
   readManifest,
+  synthesiseCheckpoint,
   type ImportOptions,
   type ModelManifest,
 } from '../../../sidecar/personaplex/import';
@@ -18,7 +19,7 @@ import { LanguageModel } from '../../../sidecar/personaplex/runtime';
 import { openModel } from '../../../sidecar/personaplex/store';
 import { fixtures } from '../checkpoint/build';
 import { pickle, tensor, tgz, zip } from '../voice/build';
-import { smallCheckpoint, temporaryFolder } from './build';
+import { SMALL_LM, SMALL_MIMI, smallCheckpoint, temporaryFolder } from './build';
 
 let sound: string;
 let models: string;
@@ -66,6 +67,14 @@ const rewriteHeader = (change: (header: Record<string, any>) => void): void => {
   const size = Buffer.alloc(8);
   size.writeBigUInt64LE(BigInt(json.length));
   writeFileSync(name, Buffer.concat([size, json, all.subarray(8 + length)]));
+};
+
+/** A codec of so many codes in place of the checkpoint's. */
+const synthesiseCodec = (bins: number): void => {
+  const other = path.join(folder, 'other');
+  synthesiseCheckpoint(other, { lm: SMALL_LM, mimi: { ...SMALL_MIMI, bins }, seed: 3 });
+  const name = 'tokenizer-e351c8d8-checkpoint125.safetensors';
+  cpSync(path.join(other, name), path.join(folder, name));
 };
 
 /** A voice of 2 columns. */
@@ -197,6 +206,9 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     ['of integers', () => rewriteHeader((h) => (h['text_linear.weight'].dtype = 'I16')), /text_linear\.weight \(I16\)/],
     ['with swapped names', () => rewriteHeader((h) => { const a = 'transformer.layers.0.gating.linear_in.weight'; const b = 'transformer.layers.0.self_attn.in_proj_weight'; [h[a], h[b]] = [h[b], h[a]]; }), /of the wrong shape: .*in_proj_weight is \[256, 64\], not \[192, 64\]/],
     ['with a tensor too many', () => rewriteHeader((h) => { h['norm_emb.alpha'] = h['out_norm.alpha']; delete h['out_norm.alpha']; }), /missing: out_norm\.alpha; tensors not known to this model: norm_emb\.alpha/],
+    ['with a tensor cut out of its header', () => rewriteHeader((h) => delete h['transformer.layers.1.gating.linear_out.weight']), /tensors missing: transformer\.layers\.1\.gating\.linear_out\.weight\.$/],
+    ['with two tensors of the same bytes', () => rewriteHeader((h) => { const left = h['emb.3.weight']; h['emb.3.weight'] = { ...left, data_offsets: h['emb.2.weight'].data_offsets }; }), /emb\.3\.weight overlaps another/],
+    ['with another model’s codec', () => synthesiseCodec(16), /^The codec .*tokenizer-e351c8d8-checkpoint125\.safetensors has codebooks of 16 codes; the language model .*model\.safetensors speaks 32\.$/],
     ['with another model’s tokenizer', () => writeFileSync(path.join(folder, 'tokenizer_spm_32k_3.model'), readFileSync(path.join(sound, 'config.json'))), /not a SentencePiece model/],
     ['without its codec', () => rmSync(path.join(folder, 'tokenizer-e351c8d8-checkpoint125.safetensors')), /lacks tokenizer-e351c8d8/],
     ['with voices of another width', () => { mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), narrowVoice()); }, /voice A\.pt is 2 wide; this model is 64 wide/],

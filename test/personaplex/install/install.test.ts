@@ -10,21 +10,23 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NpcVoiceError } from '../../../sidecar/errors';
-import { syntheticTokenizer } from '../../../sidecar/personaplex/import';
+import { synthesiseCheckpoint, syntheticTokenizer } from '../../../sidecar/personaplex/import';
 import {
   bytesPresent,
   download,
   Hub,
   installModel,
   isAccepted,
+  removeDownloads,
   type CatalogueEntry,
   type HubFile,
   type InstallOptions,
 } from '../../../sidecar/personaplex/install';
 import { openModel } from '../../../sidecar/personaplex/store';
 import { fixtures } from '../checkpoint/build';
+import { TINY_LM, TINY_MIMI } from '../tiny-model';
 import { tgz } from '../voice/build';
 import { HubServer } from './hub-server';
 
@@ -222,6 +224,13 @@ describe('a download', () => {
 });
 
 describe('an installation', () => {
+  let codec: Uint8Array;
+  beforeAll(() => {
+    const made = mkdtempSync(path.join(tmpdir(), 'npc-install-'));
+    synthesiseCheckpoint(made, { lm: TINY_LM, mimi: TINY_MIMI, seed: 5 });
+    codec = new Uint8Array(readFileSync(path.join(made, 'tokenizer-e351c8d8-checkpoint125.safetensors')));
+    rmSync(made, { recursive: true });
+  });
   const read = (name: string): Uint8Array => new Uint8Array(readFileSync(path.join(fixtures, name)));
   const entry: CatalogueEntry = {
     id: 'tiny', name: 'Tiny', about: '', repository: REPOSITORY, gated: true,
@@ -241,7 +250,7 @@ describe('an installation', () => {
     server.files = {
       'config.json': { bytes: new TextEncoder().encode('{"num_heads":4,"depformer_num_heads":2,"context":64}'), large: false },
       'model.safetensors': { bytes: read('tiny-lm.safetensors'), large: true },
-      'tokenizer-e351c8d8-checkpoint125.safetensors': { bytes: read('tiny-mimi.safetensors'), large: true },
+      'tokenizer-e351c8d8-checkpoint125.safetensors': { bytes: codec, large: true },
       'tokenizer_spm_32k_3.model': { bytes: syntheticTokenizer(96), large: true },
       'voices.tgz': { bytes: tgz([{ name: 'voices/NATF2.pt', bytes: read('tiny-voice.pt') }]), large: true },
     };
@@ -311,6 +320,12 @@ describe('an installation', () => {
     expect((await failure(install())).message).toMatch(/truncated/);
     expect(readFileSync(path.join(folder, 'tiny', 'manifest.json'), 'utf8')).toBe(before);
     expect(readdirSync(folder).filter((name) => name.startsWith('.import'))).toEqual([]);
+  });
+
+  it('leaves alone what is no model’s download', () => {
+    mkdirSync(path.join(folder, '.downloads'), { recursive: true });
+    expect(removeDownloads(folder, '..')).toBe(false);
+    expect(existsSync(folder)).toBe(true);
   });
 
   it('says how much room is missing before it downloads', async () => {

@@ -21,10 +21,17 @@ interface Ended {
   out: string;
   err: string;
 }
-async function model(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, NPC_VOICE_MODELS: models, HF_TOKEN: '', FORCE_COLOR: undefined };
+const model = (...args: string[]): Promise<Ended> => npcVoice('model', ...args);
+async function npcVoice(...args: string[]): Promise<Ended> {
+  const env = {
+    ...process.env,
+    NPC_VOICE_MODELS: models,
+    NPC_VOICE_RUNTIME_DIR: path.join(models, '.run'),
+    HF_TOKEN: '',
+    FORCE_COLOR: undefined,
+  };
   try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [cli, 'model', ...args], { env });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [cli, ...args], { env });
     return { code: 0, out: stdout, err: stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
@@ -51,6 +58,20 @@ describe('npc-voice model', () => {
     expect(readdirSync(models)).toEqual([]);
     for (const { out, err } of [imported, verified]) expect(out + err).not.toContain('\u001b');
   });
+
+  it('says of a model with a file missing the same wherever it is used', async () => {
+    await importSmall();
+    const file = path.join(models, 'small', 'mimi-decoder.onnx.data');
+    rmSync(file);
+    expect((await model('list')).out).toContain(`\n  small            unusable ${file} is missing.\n`);
+    const cast = ['--model', 'small', '--persona', 'aldric', '--seconds', '1'];
+    const told = [await model('verify', 'small'), await model('bench', 'small'), await npcVoice('talk', ...cast), await npcVoice('serve', '--model', 'small', '--port', '0')];
+    for (const { code, err } of told) {
+      expect(code).toBe(1);
+      // `serve` has it in its log, too.
+      expect(err.replace(/^\d.*\n/, '')).toBe(`error ${file} is missing. (model_invalid)\n      Import or install the model small again.\n`);
+    }
+  }); // prettier-ignore
 
   it('ends with code 1 and says what to do when it cannot', async () => {
     const refused = await model('install', 'personaplex');

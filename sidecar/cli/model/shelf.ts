@@ -26,9 +26,8 @@ export function registerList(model: Command): void {
         }
         for (const { id, error } of broken)
           say(`  ${pc.bold(id.padEnd(16))} ${pc.red('unusable')} ${error.message}`);
-        for (const { id, about } of CATALOGUE.filter(
-          (entry) => !models.some((m) => m.manifest.id === entry.id),
-        ))
+        const here = new Set([...models.map(({ manifest }) => manifest.id), ...broken.map(({ id }) => id)]);
+        for (const { id, about } of CATALOGUE.filter((entry) => !here.has(entry.id)))
           say(`  ${id.padEnd(16)} ${pc.dim('not installed')}  ${about}`);
         if (models.length === 0) say('Next: npc-voice model install personaplex');
       }),

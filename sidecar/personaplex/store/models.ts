@@ -1,5 +1,5 @@
 /** The models on this machine: list, open, remove. */
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { asNpcVoiceError, NpcVoiceError } from '../../errors';
 import { MODEL_ID, readManifest, TOKENIZER_FILE, VOICES_FOLDER, type ModelManifest } from '../import';
@@ -22,8 +22,28 @@ export interface ModelList {
   broken: { id: string; error: NpcVoiceError }[];
 }
 
+/** A file of a model that is not what the manifest says it is. */
+export const badFile = (folder: string, manifest: ModelManifest, name: string, what: string): NpcVoiceError =>
+  new NpcVoiceError('model_invalid', `${path.join(folder, name)} ${what}.`, {
+    hint: `Import or install the model ${manifest.id} again.`,
+  });
+
+/**
+ * Compares the size of every file with the manifest's; reads none.
+ * @throws NpcVoiceError `model_invalid` naming the first that is missing or of another size
+ */
+function checkSizes(folder: string, manifest: ModelManifest): void {
+  for (const { name, size } of manifest.files) {
+    const found = statSync(path.join(folder, name), { throwIfNoEntry: false });
+    if (!found?.isFile()) throw badFile(folder, manifest, name, 'is missing');
+    if (found.size !== size)
+      throw badFile(folder, manifest, name, `has ${found.size} bytes instead of ${size}`);
+  }
+}
+
 function describe(folder: string): InstalledModel {
   const manifest = readManifest(folder);
+  checkSizes(folder, manifest);
   const graph = (name: string): string => path.join(folder, `${name}.onnx`);
   const tokenizer = path.join(folder, TOKENIZER_FILE);
   return {
@@ -60,7 +80,8 @@ export function listModels(root: string): ModelList {
 
 /**
  * One model, by id.
- * @throws NpcVoiceError `model_unavailable` when there is none, `model_invalid` when its manifest cannot be used
+ * @throws NpcVoiceError `model_unavailable` when there is none, `model_invalid` when its manifest cannot be used, or a
+ *   file is missing or of another size
  */
 export function openModel(id: string, root: string): InstalledModel {
   if (!MODEL_ID.test(id) || !existsSync(path.join(root, id))) {

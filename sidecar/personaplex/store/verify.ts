@@ -1,36 +1,25 @@
 /** Checks an imported model: first its files against their hashes, then its answers against the published ones. */
-import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { NpcVoiceError } from '../../errors';
 import { jobRunner, PERSONAPLEX, type JobRunner, type ModelManifest } from '../import';
 import { DEPTH_STEPS, type Tier } from '../graphs';
 import type { Outlook } from '../runtime';
 import { codecInput } from './codec-input';
-import type { InstalledModel } from './models';
+import { badFile, type InstalledModel } from './models';
 import * as published from './reference-figures';
 
 /** The repository whose weights the published figures belong to. */
 export const REFERENCE_REPOSITORY = 'nvidia/personaplex-7b-v1';
 
 /**
- * Compares every file's size and SHA-256 with the manifest.
+ * Compares every file's SHA-256 with the manifest; `openModel` has compared their sizes.
  * @param progress bytes checked, and in all
- * @throws NpcVoiceError `model_invalid` naming the first file that is missing or changed
+ * @throws NpcVoiceError `model_invalid` naming the first file that has changed
  */
 export async function verifyFiles(
   { folder, manifest, bytes }: InstalledModel,
   progress?: (done: number, total: number) => void,
   threads?: number,
 ): Promise<void> {
-  const bad = (name: string, what: string): NpcVoiceError =>
-    new NpcVoiceError('model_invalid', `${path.join(folder, name)} ${what}.`, {
-      hint: `Import or install the model ${manifest.id} again.`,
-    });
-  for (const { name, size } of manifest.files) {
-    const file = path.join(folder, name);
-    if (!existsSync(file)) throw bad(name, 'is missing');
-    if (statSync(file).size !== size) throw bad(name, `has ${statSync(file).size} bytes instead of ${size}`);
-  }
   const runner: JobRunner = jobRunner(threads);
   let done = 0;
   try {
@@ -38,7 +27,7 @@ export async function verifyFiles(
       manifest.files.map(async ({ name, size, sha256 }) => {
         const result = await runner.run({ kind: 'hash', file: path.join(folder, name) });
         if (result.form !== 'hash' || result.sha256 !== sha256)
-          throw bad(name, 'has changed since it was imported');
+          throw badFile(folder, manifest, name, 'has changed since it was imported');
         progress?.((done += size), bytes);
       }),
     );

@@ -3,6 +3,7 @@
  * is generated from this schema (`npc-voice persona schema`).
  */
 import { z } from 'zod';
+import { PUBLISHED_VOICES } from '../personaplex/voice/published';
 import { ID_PATTERN, ID_RULE } from '../yaml/id';
 
 const understudy = z
@@ -32,7 +33,7 @@ const personaplex = z
     prompt: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/, 'a prompt is a file name without a folder, or a name like NATM1')
       .meta({
         description: "NVIDIA's name of a voice (NATF0-3, NATM0-3, VARF0-4, VARM0-4), or a .pt or .wav file in the voices folder.",
-        examples: ['NATF0', 'NATF1', 'NATF2', 'NATF3', 'NATM0', 'NATM1', 'NATM2', 'NATM3', 'VARF0', 'VARF1', 'VARF2', 'VARF3', 'VARF4', 'VARM0', 'VARM1', 'VARM2', 'VARM3', 'VARM4'],
+        examples: [...PUBLISHED_VOICES],
       }),
   })
   .describe('For PersonaPlex.'); // prettier-ignore

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Meter, timeText } from '../../sidecar/cli/model/meter';
 import { distFile } from '../../sidecar/paths';
 import { HubServer } from '../personaplex/install/hub-server';
-import { smallCheckpoint, temporaryFolder } from '../personaplex/import/build';
+import { PERSONAPLEX, synthesiseCheckpoint } from '../../sidecar/personaplex/import';
+import { SMALL_LM, SMALL_MIMI, smallCheckpoint, temporaryFolder } from '../personaplex/import/build';
 
 const cli = distFile('npc-voice.js');
 let checkpoint: string;
@@ -52,7 +53,7 @@ describe('npc-voice model', () => {
     );
     const verified = await model('verify', 'small');
     expect(verified.out).toMatch(
-      /^ok 9 files, .*: as they were imported\n.*another model, so its answers are not checked/,
+      /^ok 27 files, .*: as they were imported\n.*another model, so its answers are not checked/,
     );
     expect((await model('remove', 'small')).out).toBe('removed small\n');
     expect(readdirSync(models)).toEqual([]);
@@ -82,6 +83,16 @@ describe('npc-voice model', () => {
     expect((await model('synthesize', '--layers', '99')).err).toMatch(/--layers takes a whole number from 1 to 32/);
     expect((await model('import', checkpoint, '--tier', 'q5')).err).toMatch(/Allowed choices are/);
   }); // prettier-ignore
+
+  it('gives a synthesised model every voice that the shipped personas ask for', async () => {
+    const made = temporaryFolder();
+    synthesiseCheckpoint(made, { lm: { ...SMALL_LM, context: PERSONAPLEX.context }, mimi: SMALL_MIMI, seed: 1 });
+    const imported = await model('import', made, '--id', 'made', '--provider', 'cpu', '--tier', 'f32', '--threads', '0');
+    rmSync(made, { recursive: true });
+    expect(imported.out).toContain('\n  voices: NATF0 NATF1 NATF2 NATF3 NATM0 NATM1 NATM2 NATM3 VARF0 VARF1 VARF2 VARF3 VARF4 VARM0 VARM1 VARM2 VARM3 VARM4\n');
+    for (const persona of ['aldric', 'brenn', 'fitch', 'marta', 'orwin', 'pip'])
+      expect(await npcVoice('talk', '--model', 'made', '--persona', persona, '--seconds', '0.4')).toMatchObject({ code: 0, err: '' });
+  }, 120_000); // prettier-ignore
 
   it('explains every command', async () => {
     const commands = ['install', 'import', 'verify', 'list', 'remove', 'bench', 'synthesize'];

@@ -1,5 +1,5 @@
 /** `npc-voice model import` and `model synthesize`: models from checkpoints that are here already. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { pc } from '../../colours';
@@ -68,7 +68,11 @@ export function registerSynthesise(model: Command): void {
     .addOption(providerOption())
     .addOption(threadsOption())
     .option('--id <id>', 'what the model is called here (default: synthetic-<layers>-<tier>)')
-    .option('--steps <n>', 'depth steps in the checkpoint, 8 or 16', wholeNumber('--steps', 8, 16), 8)
+    .addOption(
+      new Option('--steps <n>', 'depth steps in the checkpoint: 16 is PersonaPlex, with voices; 8 is Moshi')
+        .choices(['8', '16'])
+        .default('16'),
+    )
     .option('--seed <n>', 'seed of the weights', wholeNumber('--seed', 0, 2 ** 31), 1)
     .option('--checkpoint <folder>', 'write the checkpoint there and do not import it')
     .action(
@@ -77,7 +81,7 @@ export function registerSynthesise(model: Command): void {
           options: ImportChoices & {
             layers: number;
             id?: string;
-            steps: number;
+            steps: '8' | '16';
             seed: number;
             checkpoint?: string;
           },
@@ -98,7 +102,7 @@ export function registerSynthesise(model: Command): void {
           } = made;
           const models = modelsFolder();
           const id = options.id ?? `synthetic-${options.layers}-${options.tier}`;
-          const lm = { ...PERSONAPLEX, layers: options.layers, depthStepsStored: options.steps };
+          const lm = { ...PERSONAPLEX, layers: options.layers, depthStepsStored: Number(options.steps) };
           const folder = options.checkpoint ?? path.join(models, '.downloads', id);
           mkdirSync(folder, { recursive: true });
           await checkSpace(folder, syntheticBytes(lm, MIMI));

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { lmLayout, mimiLayout, type MimiDimensions, type Shape } from '../checkpoint';
 import type { LmConfig } from '../graphs/types';
 import { ProtobufWriter } from '../onnx';
+import { PUBLISHED_VOICES, writeVoiceArchive, writeVoiceEmbeddings } from '../voice';
 
 /** PersonaPlex-7B-v1. */
 export const PERSONAPLEX: LmConfig = {
@@ -88,6 +89,11 @@ class RandomWeights {
     return Math.sqrt(-2 * Math.log(1 - this.random())) * Math.cos(2 * Math.PI * this.random());
   }
 
+  /** A whole number 0..below − 1. */
+  integer(below: number): number {
+    return Math.floor(below * this.random());
+  }
+
   /** Calls `write` with the tensor's values, chunk by chunk; a chunk is valid until the next. */
   fill(name: string, shape: Shape, write: (values: Float32Array) => void): void {
     const columns = shape.length > 1 ? shape.slice(1).reduce((a, b) => a * b, 1) : shape[0]!;
@@ -134,9 +140,12 @@ class RandomWeights {
 const isVector = (name: string, shape: Shape): boolean =>
   shape.length === 1 || name.endsWith('.alpha') || name.endsWith('cluster_usage');
 
+const EMBEDDING_SPREAD = 0.25;
 /** Keeps what flows through the network of the size of its input. */
 function spreadOf(name: string, columns: number): number {
-  if (/^(depformer_)?(text_)?emb\./.test(name)) return 0.25;
+  if (/^(depformer_)?(text_)?emb\./.test(name)) return EMBEDDING_SPREAD;
+  // What the network heard of a voice: the embeddings of 17 tokens, summed.
+  if (name.endsWith('.pt')) return EMBEDDING_SPREAD * Math.sqrt(STREAMS);
   if (name.endsWith('embedding_sum')) return 5;
   const shrink = /out_proj|linear_out|linear2/.test(name) ? 0.2 : 1;
   return shrink / Math.sqrt(columns);
@@ -212,9 +221,30 @@ export function syntheticTokenizer(size: number): Uint8Array {
   return model.finish().slice();
 }
 
+const STREAMS = 17;
+/** As many as NVIDIA's NATF2 has. */
+const VOICE_ROWS = 51;
+const TEXT_PAD = 3;
+
+/** A voice of no one: random embeddings, and random codes in the columns after them. */
+function randomVoice(name: string, { dim, card }: LmConfig, random: RandomWeights): Uint8Array {
+  const rows = new Uint16Array(VOICE_ROWS * dim);
+  const bytes = new Uint8Array(rows.buffer);
+  let at = 0;
+  random.fill(name, [VOICE_ROWS, dim], (values) => {
+    bytes.set(toBf16(values), at);
+    at += 2 * values.length;
+  });
+  const cache = Int32Array.from({ length: STREAMS * 4 }, (_, i) => (i < 4 ? TEXT_PAD : random.integer(card)));
+  return writeVoiceEmbeddings({ rows, dim, cache });
+}
+
+/** Plain Moshi, which has 8 steps, takes no voice. */
+const takesVoice = (lm: LmConfig): boolean => lm.depthStepsStored === 16;
+
 /**
- * Writes `model.safetensors` (bfloat16), the codec (float32) and a tokenizer under their published names.
- * The same options make the same bytes.
+ * Writes `model.safetensors` (bfloat16), the codec (float32), a tokenizer and, for a model that takes them, voices under
+ * their published names. The same options make the same bytes.
  */
 export function synthesiseCheckpoint(folder: string, { lm, mimi, seed, progress }: SynthesiseOptions): void {
   mkdirSync(folder, { recursive: true });
@@ -241,6 +271,12 @@ export function synthesiseCheckpoint(folder: string, { lm, mimi, seed, progress 
       max_period: lm.maxPeriod,
     }),
   );
+  if (!takesVoice(lm)) return;
+  const voices = PUBLISHED_VOICES.map((name) => `${name}.pt`);
+  writeFileSync(
+    path.join(folder, 'voices.tgz'),
+    writeVoiceArchive(new Map(voices.map((name) => [name, randomVoice(name, lm, random)]))),
+  );
 }
 
 const elementsOf = (layout: ReadonlyMap<string, Shape>): number =>
@@ -248,4 +284,6 @@ const elementsOf = (layout: ReadonlyMap<string, Shape>): number =>
 
 /** Bytes that synthesiseCheckpoint writes, but for headers. */
 export const syntheticBytes = (lm: LmConfig, mimi: MimiDimensions): number =>
-  2 * elementsOf(lmLayout(lm)) + 4 * elementsOf(mimiLayout(mimi));
+  2 * elementsOf(lmLayout(lm)) +
+  4 * elementsOf(mimiLayout(mimi)) +
+  (takesVoice(lm) ? PUBLISHED_VOICES.length * 2 * VOICE_ROWS * lm.dim : 0);

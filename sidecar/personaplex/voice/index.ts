@@ -1,5 +1,5 @@
 /** Voice prompts: what makes PersonaPlex sound like somebody. */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import { readVoiceEmbeddings, type VoiceEmbeddings } from './embeddings';
@@ -7,7 +7,9 @@ import { readVoiceRecording, type VoiceRecording } from './recording';
 
 export { readVoiceArchive } from './archive';
 export { readVoiceEmbeddings, type VoiceEmbeddings } from './embeddings';
+export { PUBLISHED_VOICES } from './published';
 export { readVoiceRecording, resampleWhole, type VoiceRecording } from './recording';
+export { writeVoiceArchive, writeVoiceEmbeddings, type SavedVoice } from './write';
 
 export type VoicePrompt = VoiceEmbeddings | VoiceRecording;
 
@@ -48,9 +50,23 @@ export function findVoicePrompt(prompt: string, roots: readonly string[]): strin
       );
     return real;
   }
-  throw new NpcVoiceError('unknown_voice', `There is no voice prompt ${file}.`, {
-    hint: `It was looked for in ${roots.join(' and ') || 'no folder'}.`,
+  throw new NpcVoiceError('unknown_voice', `There is no voice prompt ${file}.`, { hint: whatThereIs(roots) });
+}
+
+/** Which prompts there are instead, and that a recording does as well. */
+function whatThereIs(roots: readonly string[]): string {
+  const names = roots.flatMap((root) => {
+    try {
+      return readdirSync(root).filter((name) => /\.(pt|wav)$/.test(name) && PROMPT_NAME.test(name));
+    } catch {
+      return [];
+    }
   });
+  const there = [...new Set(names.map((name) => name.replace(/\.pt$/, '')))].sort();
+  const recording = `a WAV recording of one voice, 4 to 10 s, in ${roots[0] ?? 'the voices folder'}`;
+  return there.length > 0
+    ? `There ${there.length > 1 ? 'are' : 'is'} ${there.join(', ')}; or name ${recording}.`
+    : `The model came without voices: name ${recording}.`;
 }
 
 /**

@@ -211,7 +211,7 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     ['with another model’s codec', () => synthesiseCodec(16), /^The codec .*tokenizer-e351c8d8-checkpoint125\.safetensors has codebooks of 16 codes; the language model .*model\.safetensors speaks 32\.$/],
     ['with another model’s tokenizer', () => writeFileSync(path.join(folder, 'tokenizer_spm_32k_3.model'), readFileSync(path.join(sound, 'config.json'))), /not a SentencePiece model/],
     ['without its codec', () => rmSync(path.join(folder, 'tokenizer-e351c8d8-checkpoint125.safetensors')), /lacks tokenizer-e351c8d8/],
-    ['with voices of another width', () => { mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), narrowVoice()); }, /voice A\.pt is 2 wide; this model is 64 wide/],
+    ['with voices of another width', () => { rmSync(path.join(folder, 'voices.tgz')); mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), narrowVoice()); }, /voice A\.pt is 2 wide; this model is 64 wide/],
   ] as [string, () => void, RegExp][])('%s', async (_, spoil, reason) => {
     spoil();
     const error = await refusal();

@@ -12,6 +12,8 @@ import {
   readVoiceEmbeddings,
   readVoicePrompt,
   readVoiceRecording,
+  writeVoiceArchive,
+  writeVoiceEmbeddings,
 } from '../../../sidecar/personaplex/voice';
 import { fixtures } from '../checkpoint/build';
 import { pickle, tensor, tgz, zip, type PickledTensor } from './build';
@@ -247,6 +249,21 @@ describe('voices.tgz', () => {
   });
 });
 
+describe('a voice that is written', () => {
+  const saved = { rows: Uint16Array.of(0x3f80, 0xc000, 0x3f00, 0x4040), dim: 2, cache: Int32Array.from(tokens) };
+
+  it('is read as it was, from an archive too', () => {
+    const pt = writeVoiceEmbeddings(saved);
+    expect(readVoiceEmbeddings(pt)).toEqual({
+      kind: 'embeddings', frames: 3, dim: 2, rows: Float32Array.of(1, -2, 0.5, 3), cache: saved.cache,
+    });
+    expect(readVoiceEmbeddings(pt)).toEqual(readVoiceEmbeddings(voice()));
+    const read = readVoiceArchive(writeVoiceArchive(new Map([['NATF0.pt', pt], ['VARM4.pt', pt]])));
+    expect([...read.keys()]).toEqual(['NATF0.pt', 'VARM4.pt']);
+    expect(Buffer.from(read.get('VARM4.pt')!).equals(pt)).toBe(true);
+  });
+}); // prettier-ignore
+
 describe('a voice prompt’s name', () => {
   let root: string;
   beforeAll(() => {
@@ -281,6 +298,16 @@ describe('a voice prompt’s name', () => {
     ])
       expect(() => find(name), name).toThrow(expect.objectContaining({ code: 'voice_invalid' }));
     expect(() => find('leak.pt')).toThrow(/leads out of its folder/);
-    expect(() => find('NATM9')).toThrow(expect.objectContaining({ code: 'unknown_voice' }));
   });
+
+  it('that nobody has is answered with those there are, and the way of a recording', () => {
+    const refused = (roots: readonly string[], hint: string): void =>
+      expect(() => findVoicePrompt('NATM9', roots)).toThrow(
+        expect.objectContaining({ code: 'unknown_voice', message: 'There is no voice prompt NATM9.pt.', hint }),
+      );
+    const own = path.join(root, 'own');
+    refused([own, path.join(root, 'model')], `There are NATM1, leak, smith.wav; or name a WAV recording of one voice, 4 to 10 s, in ${own}.`);
+    refused([root], `There is secret; or name a WAV recording of one voice, 4 to 10 s, in ${root}.`);
+    refused([path.join(root, 'absent')], `The model came without voices: name a WAV recording of one voice, 4 to 10 s, in ${path.join(root, 'absent')}.`);
+  }); // prettier-ignore
 });

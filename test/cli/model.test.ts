@@ -143,6 +143,17 @@ describe('npc-voice model install', () => {
       expect(hub.seen.filter((each) => each.at === 'cdn').map((each) => each.range)[0]).toBe('bytes=40000-');
       expect(hub.seen.filter((each) => each.at === 'cdn').every((each) => each.authorization === undefined)).toBe(true);
       expect(stdout).toMatch(/ready moshiko: .*\n.*\n.*\n {2}Moshi speaks with one fixed voice/);
+      hub.seen.length = 0;
+      const again = await promisify(execFile)(process.execPath, args, { env });
+      expect(again.stdout).toBe(
+        `ok moshiko (q8, for cpu) is already installed: commit ${hub.commit}\n  --force installs it again.\nNext: npc-voice model verify moshiko\n`,
+      );
+      expect(hub.seen.map((each) => each.method)).toEqual(['HEAD']);
+      const forced = await promisify(execFile)(process.execPath, [...args, '--force'], { env });
+      expect(forced.stdout).toContain('ready moshiko: ');
+      await hub.stop();
+      const offline = await promisify(execFile)(process.execPath, args, { env });
+      expect(offline.stdout).toMatch(/is already installed: .*\n {2}Whether there is a newer one is not known: 127\.0\.0\.1:\d+ could not be reached \(ECONNREFUSED\)\.\n/);
       // It was shown and accepted the first time, and is not shown again.
       expect(stdout).not.toContain('CC BY');
     } finally {

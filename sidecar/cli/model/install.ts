@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { pc } from '../../colours';
 import { createInterface } from 'node:readline/promises';
 import { NpcVoiceError } from '../../errors';
-import type { CatalogueEntry } from '../../personaplex/install';
+import type { CatalogueEntry, Installation } from '../../personaplex/install';
 import { action } from '../failure';
 import { Meter, timeText } from './meter';
 import {
@@ -16,6 +16,12 @@ import {
   tierOption,
   type ImportChoices,
 } from './shared';
+
+interface InstallChoices extends ImportChoices {
+  acceptLicence: boolean;
+  keepDownload: boolean;
+  force: boolean;
+}
 
 export function registerInstall(model: Command): void {
   model
@@ -31,45 +37,57 @@ export function registerInstall(model: Command): void {
     .addOption(providerOption())
     .option('--accept-licence', 'accept the model’s licence without being asked', false)
     .option('--keep-download', 'keep the checkpoint, to import it again in another tier', false)
+    .option('--force', 'download and import it again even if it is here already', false)
     .addOption(threadsOption())
     .addHelpText(
       'after',
       '\nHF_TOKEN: your Hugging Face token, for models behind a licence. HF_ENDPOINT: another hub.',
     )
     .action(
-      action(
-        async (name: string, options: ImportChoices & { acceptLicence: boolean; keepDownload: boolean }) => {
-          const [{ modelsFolder }, { catalogueEntry, installModel }] = await Promise.all([
-            rooms.store(),
-            rooms.install(),
-          ]);
-          const meter = new Meter();
-          const models = modelsFolder();
-          const manifest = await installModel({
-            entry: catalogueEntry(name),
-            models,
-            tier: options.tier,
-            place: () => chooseProvider(options.provider),
-            ...(options.threads === undefined ? {} : { threads: options.threads }),
-            hub: { endpoint: process.env.HF_ENDPOINT, token: process.env.HF_TOKEN },
-            keepDownload: options.keepDownload,
-            accept: (entry) => askForLicence(entry, options.acceptLicence),
-            on: {
-              download: (file, bytes, size) => meter.update(file, bytes, size),
-              retrying: (why, waitMs) => {
-                meter.end();
-                process.stderr.write(
-                  `${pc.yellow('waiting')} ${why}; trying again in ${timeText(waitMs / 1000)}\n`,
-                );
-              },
-              import: ({ written, total }) => meter.update('importing', written, total),
+      action(async (name: string, options: InstallChoices) => {
+        const [{ modelsFolder }, { catalogueEntry, installModel }] = await Promise.all([
+          rooms.store(),
+          rooms.install(),
+        ]);
+        const meter = new Meter();
+        const models = modelsFolder();
+        const installation = await installModel({
+          entry: catalogueEntry(name),
+          models,
+          tier: options.tier,
+          place: () => chooseProvider(options.provider),
+          ...(options.threads === undefined ? {} : { threads: options.threads }),
+          hub: { endpoint: process.env.HF_ENDPOINT, token: process.env.HF_TOKEN },
+          keepDownload: options.keepDownload,
+          again: options.force,
+          accept: (entry) => askForLicence(entry, options.acceptLicence),
+          on: {
+            download: (file, bytes, size) => meter.update(file, bytes, size),
+            retrying: (why, waitMs) => {
+              meter.end();
+              process.stderr.write(
+                `${pc.yellow('waiting')} ${why}; trying again in ${timeText(waitMs / 1000)}\n`,
+              );
             },
-          });
-          meter.end();
-          summarise(manifest);
-        },
-      ),
+            import: ({ written, total }) => meter.update('importing', written, total),
+          },
+        });
+        meter.end();
+        if (installation.wasHere) sayWhatIsHere(installation);
+        else summarise(installation.manifest);
+      }),
     );
+}
+
+function sayWhatIsHere({ manifest, notAsked }: Installation): void {
+  const { id, tier, provider, source } = manifest;
+  say(
+    `${pc.green('ok')} ${pc.bold(id)} (${tier}, for ${provider}) is already installed: commit ${source.revision}`,
+  );
+  if (notAsked !== undefined)
+    say(`  Whether there is a newer one is not known: ${notAsked.replace(/\.$/, '')}.`);
+  say(`  --force installs it again.`);
+  say(`Next: npc-voice model verify ${id}`);
 }
 
 async function askForLicence({ licence, name }: CatalogueEntry, acceptedByFlag: boolean): Promise<boolean> {

@@ -10,7 +10,8 @@ import {
   type ImportProgress,
   type ModelManifest,
 } from '../import';
-import type { Provider, StoragePlan, Tier } from '../graphs';
+import { storagePlan, type Provider, type StoragePlan, type Tier } from '../graphs';
+import { openModel } from '../store';
 import { CATALOGUE, type CatalogueEntry } from './catalogue';
 import { bytesPresent, download } from './download';
 import { Hub, TransientError, type HubFile, type HubOptions } from './hub';
@@ -27,17 +28,25 @@ const DOWNLOADS = '.downloads';
 /** What a model takes on disk relative to its checkpoint, rounded up; the import itself checks again, exactly. */
 const IMPORTED_SHARE: Record<Tier, number> = { f32: 2.1, f16: 1.1, q8: 0.65, mixed: 0.6, q4: 0.45 };
 
+/** Where a model runs, and what it computes in there: by default what that is best at. */
+export interface Place {
+  provider: Provider;
+  activations?: StoragePlan['activations'];
+}
+
 export interface InstallOptions {
   entry: CatalogueEntry;
   models: string;
   tier: Tier;
   /** Says where the model will run; called when licence and token are in order, before anything is downloaded. */
-  place: () => Promise<{ provider: Provider; activations?: StoragePlan['activations'] }>;
+  place: () => Promise<Place>;
   hub: HubOptions;
   /** Asks for the licence to be accepted; called at most once in the life of a models folder. */
   accept: (entry: CatalogueEntry) => Promise<boolean>;
-  /** Keep the checkpoint beside the model, to import it again in another tier. */
+  /** Keep the checkpoint beside the model, to import it again in another tier. Fetches it even when the model is here. */
   keepDownload: boolean;
+  /** Do it all again even when the model is here as it would be installed. */
+  again?: boolean;
   threads?: number;
   on: {
     download?: (file: string, bytes: number, size: number) => void;
@@ -46,6 +55,14 @@ export interface InstallOptions {
   };
   /** Passed to the download; see there. */
   patienceMs?: number;
+}
+
+export interface Installation {
+  manifest: ModelManifest;
+  /** The model was here as it would have been installed, and nothing was done. */
+  wasHere: boolean;
+  /** Why the hub could not say whether there is a newer one; only of a model that was here. */
+  notAsked?: string;
 }
 
 /** @throws NpcVoiceError `model_unavailable` when the catalogue has no such model */
@@ -59,14 +76,22 @@ export function catalogueEntry(id: string): CatalogueEntry {
 }
 
 /**
- * Installs a model. Interrupted at any point, the same call goes on where it stopped.
+ * Installs a model, unless it is here already: from the same repository at the commit that is the newest, in the same
+ * tier and for the same place. Interrupted at any point, the same call goes on where it stopped.
  * @throws NpcVoiceError `unauthorized` without licence or token, `io` for network and disk, `model_invalid`
  */
-export async function installModel(options: InstallOptions): Promise<ModelManifest> {
+export async function installModel(options: InstallOptions): Promise<Installation> {
   const { entry, models, tier, on } = options;
-  await agree(options);
-  const place = await options.place();
   const hub = new Hub(options.hub);
+  let place: Place | undefined;
+  const here = options.again || options.keepDownload ? null : modelHere(options);
+  if (here) {
+    place = await options.place();
+    const found = isPlacedAs(here, place) ? await compareWithHub(hub, entry, here) : null;
+    if (found) return found;
+  }
+  await agree(options);
+  place ??= await options.place();
   const folder = path.join(models, DOWNLOADS, entry.id);
   mkdirSync(folder, { recursive: true });
 
@@ -102,7 +127,42 @@ export async function installModel(options: InstallOptions): Promise<ModelManife
     ...(on.import ? { progress: on.import } : {}),
   });
   if (!options.keepDownload) rmSync(folder, { recursive: true, force: true });
-  return manifest;
+  return { manifest, wasHere: false };
+}
+
+/** The model, where it was installed from the same repository in the same tier, and is whole. */
+function modelHere({ entry, models, tier }: InstallOptions): ModelManifest | null {
+  try {
+    const { manifest } = openModel(entry.id, models);
+    return manifest.source.from === entry.repository && manifest.tier === tier ? manifest : null;
+  } catch {
+    // What is not there or cannot be used is installed.
+    return null;
+  }
+}
+
+const isPlacedAs = (
+  { tier, provider, activations }: ModelManifest,
+  { provider: wanted, activations: precision }: Place,
+): boolean => provider === wanted && activations === storagePlan(tier, wanted, precision).activations;
+
+/**
+ * Asks the hub, once, for its newest commit. A hub that gives no answer does not make a model that is here less
+ * installed.
+ * @returns null when the hub has another commit, or tells of none
+ */
+async function compareWithHub(
+  hub: Hub,
+  entry: CatalogueEntry,
+  manifest: ModelManifest,
+): Promise<Installation | null> {
+  try {
+    const { commit } = await hub.describe(entry.repository, 'main', entry.files[0]!);
+    return commit !== null && commit === manifest.source.revision ? { manifest, wasHere: true } : null;
+  } catch (error) {
+    if (!(error instanceof TransientError) && !(error instanceof NpcVoiceError)) throw error;
+    return { manifest, wasHere: true, notAsked: error.message };
+  }
 }
 
 async function agree({ entry, models, accept, hub }: InstallOptions): Promise<void> {

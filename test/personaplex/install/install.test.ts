@@ -12,7 +12,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NpcVoiceError } from '../../../sidecar/errors';
-import { synthesiseCheckpoint, syntheticTokenizer } from '../../../sidecar/personaplex/import';
+import {
+  synthesiseCheckpoint,
+  syntheticTokenizer,
+  type ModelManifest,
+} from '../../../sidecar/personaplex/import';
 import {
   bytesPresent,
   download,
@@ -238,12 +242,17 @@ describe('an installation', () => {
     files: ['config.json', 'model.safetensors', 'tokenizer-e351c8d8-checkpoint125.safetensors', 'tokenizer_spm_32k_3.model', 'voices.tgz'],
   }; // prettier-ignore
   let asked: number;
-  const install = (change: Partial<InstallOptions> = {}): ReturnType<typeof installModel> =>
+  const run = (change: Partial<InstallOptions> = {}): ReturnType<typeof installModel> =>
     installModel({
       entry, models: folder, tier: 'f32', place: async () => ({ provider: 'cpu' }), hub: { endpoint: server.endpoint, token: TOKEN }, threads: 0,
       accept: async () => { asked++; return true; },
       keepDownload: false, on: {}, patienceMs: 1, ...change,
     }); // prettier-ignore
+  const install = async (change?: Partial<InstallOptions>): Promise<ModelManifest> => {
+    const { manifest, wasHere } = await run(change);
+    expect(wasHere).toBe(false);
+    return manifest;
+  };
   beforeEach(() => {
     asked = 0;
     server.faults.tokens = [TOKEN];
@@ -317,10 +326,49 @@ describe('an installation', () => {
     const before = readFileSync(path.join(folder, 'tiny', 'manifest.json'), 'utf8');
     const wrong = read('tiny-lm.safetensors').slice(0, -4);
     server.files['model.safetensors'] = { bytes: wrong, large: true };
+    server.commit = 'another';
     expect((await failure(install())).message).toMatch(/truncated/);
     expect(readFileSync(path.join(folder, 'tiny', 'manifest.json'), 'utf8')).toBe(before);
     expect(readdirSync(folder).filter((name) => name.startsWith('.import'))).toEqual([]);
   });
+
+  describe('of a model that is here', () => {
+    let manifest: ModelManifest;
+    beforeEach(async () => {
+      manifest = await install();
+      server.seen.length = 0;
+    });
+    const gets = (): number => server.seen.filter(({ method }) => method === 'GET').length;
+
+    it('asks the hub for its commit, and leaves it at that', async () => {
+      expect(await run()).toEqual({ manifest, wasHere: true });
+      expect(server.seen.map(({ at, method, path }) => `${at} ${method} ${path}`)).toEqual([
+        `hub HEAD /${REPOSITORY}/resolve/main/config.json`,
+      ]);
+    });
+
+    it.each([
+      ['is told to do it again', () => ({ again: true })],
+      ['is to keep the download', () => ({ keepDownload: true })],
+      ['has another commit', () => ((server.commit = 'another'), {})],
+      ['is of another tier', () => ({ tier: 'q8' as const })],
+      ['is for another place', () => ({ place: async () => ({ provider: 'webgpu' as const }) })],
+      ['lost a file', () => (rmSync(path.join(folder, 'tiny', 'depth.onnx.data')), {})],
+      ['came from elsewhere', () => ({ entry: { ...entry, repository: 'someone/other' } })],
+    ] as [string, () => Partial<InstallOptions>][])('does it all when it %s', async (_, change) => {
+      await install(change());
+      expect(gets()).toBeGreaterThanOrEqual(entry.files.length);
+    });
+
+    it.each([
+      ['is busy', () => ((server.faults.busy = 9), {}), /^the hub answered 503$/],
+      ['cannot be reached', () => ({ hub: { endpoint: 'http://127.0.0.1:1' } }), /^127\.0\.0\.1:1 could not be reached \(/],
+      ['does not know who asks', () => ({ hub: { endpoint: server.endpoint } }), /HF_TOKEN is not set/],
+    ] as [string, () => Partial<InstallOptions>, RegExp][])('keeps it when the hub %s, and says why no more is known', async (_, change, why) => {
+      expect(await run(change())).toEqual({ manifest, wasHere: true, notAsked: expect.stringMatching(why) });
+      expect(server.seen.length).toBeLessThanOrEqual(1);
+    });
+  }); // prettier-ignore
 
   it('leaves alone what is no model’s download', () => {
     mkdirSync(path.join(folder, '.downloads'), { recursive: true });

@@ -224,13 +224,22 @@ function takeRows(entries: readonly TensorEntry[], rows: number): TensorPart[] {
   return taken;
 }
 
-function checkHeads(file: string, { dim, heads, depthDim, depthHeads }: LmConfig): void {
-  // Rotary positions turn pairs of features, so a head has an even number of them.
-  const fits = (width: number, n: number): boolean => Number.isInteger(n) && n > 0 && width % (2 * n) === 0;
-  if (!fits(dim, heads) || !fits(depthDim, depthHeads))
+function checkHeads(file: string, { dim, heads, depthDim, depthHeads, context }: LmConfig): void {
+  /** Whether heads of whole multiples of `unit` features fill the width. */
+  const fits = (width: number, n: number, unit: number): boolean =>
+    Number.isInteger(n) && n > 0 && width % (unit * n) === 0;
+  // Rotary positions turn pairs of features; the depth transformer has none.
+  if (!fits(dim, heads, 2) || !fits(depthDim, depthHeads, 1))
     throw new NpcVoiceError(
       'model_invalid',
       `${file}: widths ${dim} and ${depthDim} do not divide into ${heads} and ${depthHeads} heads.`,
       { hint: 'Say num_heads and depformer_num_heads in a config.json beside the checkpoint.' },
+    );
+  // The reference's ring hides its oldest row, and of one it would leave nothing.
+  if (!Number.isInteger(context) || context < 2)
+    throw new NpcVoiceError(
+      'model_invalid',
+      `${file}: a context of ${context} columns is too short; it has at least 2.`,
+      { hint: 'Say context in a config.json beside the checkpoint.' },
     );
 }

@@ -7,7 +7,7 @@ import type { TensorEntry } from './safetensors';
 
 /** Codebooks in use: one semantic, seven acoustic. */
 export const CODEBOOKS = 8;
-/** Up-sampling factors of the decoder; the encoder runs them backwards. 8·6·5·4·2 = 1920 samples a frame. */
+/** Up-sampling factors of the published decoder; the encoder runs them backwards. 8·6·5·4·2 = 1920 samples a frame. */
 const RATIOS = [8, 6, 5, 4] as const;
 
 export interface MimiDimensions extends MimiConfig {
@@ -26,9 +26,10 @@ export interface MimiPlan {
 }
 
 /** What shapes cannot tell; the defaults are those of the published codec. */
-export type MimiHints = Partial<Pick<MimiConfig, 'heads' | 'context' | 'maxPeriod'>>;
+export type MimiHints = Partial<Pick<MimiConfig, 'heads' | 'context' | 'maxPeriod' | 'ratios'>>;
 
 const HEAD_DIM = 64;
+const LEAST_CONTEXT = 3;
 
 /** Names of older files, which Kyutai's loader takes too. */
 const ALIASES: Record<string, string> = {
@@ -60,7 +61,7 @@ function measure(file: string, found: ReadonlyMap<string, TensorEntry>, hints: M
   const dim = size('downsample.conv.conv.conv.weight', 0);
   const dimensions: MimiDimensions = {
     dim,
-    ratios: RATIOS,
+    ratios: hints.ratios ?? RATIOS,
     context: hints.context ?? 250,
     maxPeriod: hints.maxPeriod ?? 10000,
     filters: size('encoder.model.0.conv.conv.weight', 0),
@@ -76,6 +77,12 @@ function measure(file: string, found: ReadonlyMap<string, TensorEntry>, hints: M
       'model_invalid',
       `${file} has ${dimensions.acousticInCheckpoint} acoustic codebooks; at least ${CODEBOOKS - 1} are needed.`,
     );
+  // The reference's ring hides its oldest row from both rows of a frame; of two it would leave the first row nothing.
+  if (dimensions.context < LEAST_CONTEXT)
+    throw new NpcVoiceError(
+      'model_invalid',
+      `${file}: a context of ${dimensions.context} rows is too short; it has at least ${LEAST_CONTEXT}.`,
+    );
   if (!Number.isInteger(dimensions.heads) || dim % (2 * dimensions.heads) !== 0)
     throw new NpcVoiceError(
       'model_invalid',
@@ -86,7 +93,9 @@ function measure(file: string, found: ReadonlyMap<string, TensorEntry>, hints: M
 
 /** Every tensor of a Mimi of these dimensions. */
 export function mimiLayout(dimensions: MimiDimensions): Map<string, Shape> {
-  const { dim, filters, layers, hidden, codeDim, bins, acousticInCheckpoint } = dimensions;
+  const { dim, filters, ratios, layers, hidden, codeDim, bins, acousticInCheckpoint } = dimensions;
+  const widest = filters * 2 ** ratios.length;
+  const last = 3 * ratios.length + 2;
   const layout = new Map<string, Shape>();
   const conv = (name: string, out: number, into: number, kernel: number, biasOf = out): void => {
     layout.set(`${name}.weight`, [out, into, kernel]);
@@ -98,21 +107,21 @@ export function mimiLayout(dimensions: MimiDimensions): Map<string, Shape> {
   };
 
   conv('encoder.model.0.conv.conv', filters, 1, 7);
-  [...RATIOS].reverse().forEach((stride, i) => {
+  [...ratios].reverse().forEach((stride, i) => {
     const channels = filters * 2 ** i;
     residual(`encoder.model.${3 * i + 1}`, channels);
     conv(`encoder.model.${3 * i + 3}.conv.conv`, 2 * channels, channels, 2 * stride);
   });
-  conv('encoder.model.14.conv.conv', dim, 16 * filters, 3);
+  conv(`encoder.model.${last}.conv.conv`, dim, widest, 3);
 
-  conv('decoder.model.0.conv.conv', 16 * filters, dim, 7);
-  RATIOS.forEach((stride, i) => {
-    const channels = filters * 2 ** (4 - i);
+  conv('decoder.model.0.conv.conv', widest, dim, 7);
+  ratios.forEach((stride, i) => {
+    const channels = widest / 2 ** i;
     // A transposed convolution's weight is [in, out, kernel].
     conv(`decoder.model.${3 * i + 2}.convtr.convtr`, channels, channels / 2, 2 * stride, channels / 2);
     residual(`decoder.model.${3 * i + 3}`, channels / 2);
   });
-  conv('decoder.model.14.conv.conv', 1, filters, 3);
+  conv(`decoder.model.${last}.conv.conv`, 1, filters, 3);
 
   for (const side of ['encoder', 'decoder'])
     for (let l = 0; l < layers; l++) {

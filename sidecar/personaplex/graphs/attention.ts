@@ -1,5 +1,6 @@
 /** Causal self-attention over rows the host keeps: of operators for the CPU, and of those WebGPU has. */
 import { contrib, ops, type Dim, type Value } from '../onnx';
+import type { LmConfig } from './types';
 
 export interface Heads {
   count: number;
@@ -71,4 +72,21 @@ export function joinedAttention(
     ops.transpose(ops.concat([rows, added], 0), [1, 2, 0, 3]);
   const [keys, values] = [joined(page.key, newKey), joined(page.value, newValue)];
   return { context: contrib.multiHeadAttention(query, keys, values, mask, count), newKey, newValue };
+}
+
+/** GroupQueryAttention takes heads of a multiple of this many features. */
+const DEVICE_UNIT = 8;
+
+/** Features of a head as the device's cache holds it; those beyond the head's own are zeros. */
+export const deviceHeadSize = ({ dim, heads }: Pick<LmConfig, 'dim' | 'heads'>): number =>
+  Math.ceil(dim / heads / DEVICE_UNIT) * DEVICE_UNIT;
+
+/** Widens every head of x [batch, steps, count * size] with zeros, or cuts it back. */
+export function resizeHeads(x: Value, { count, size }: Heads, to: number): Value {
+  if (to === size) return x;
+  const [batch, steps] = x.shape as [Dim, Dim];
+  const diagonal = Array.from({ length: size * to }, (_, i) => (Math.floor(i / to) === i % to ? 1 : 0));
+  const each = ops.reshape(x, [batch, steps, count, size]);
+  const resized = ops.matmul(each, ops.cast(x.graph.constant('f32', [size, to], diagonal), x.type));
+  return ops.reshape(resized, [batch, steps, count * to]);
 }

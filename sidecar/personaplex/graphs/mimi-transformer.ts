@@ -17,7 +17,10 @@ export const ROWS_PER_FRAME = 2;
  * Rows of the past a frame sees: C - 3 for a context of C. The reference's ring hides its oldest row from both of a
  * frame's rows, so with the two themselves, C - 1 are seen.
  */
-export const pastRows = (config: MimiConfig): number => config.context - 1 - ROWS_PER_FRAME;
+export const visibleRows = (config: MimiConfig): number => config.context - 1 - ROWS_PER_FRAME;
+
+/** Rows of the past that are kept: at least one, for ONNX Runtime divides by zero on none. */
+export const pastRows = (config: MimiConfig): number => Math.max(1, visibleRows(config));
 
 /**
  * Builds a transformer over x [batch, 2, dim]. Adds the inputs `positions` i64 [batch, 2], `cos` and `sin` f32

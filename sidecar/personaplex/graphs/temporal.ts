@@ -4,7 +4,7 @@
  * Mathematics: NVIDIA's moshi/models/lm.py and moshi/modules/transformer.py.
  */
 import { contrib, GraphBuilder, ops, type Value } from '../onnx';
-import { pagedAttention, type Heads } from './attention';
+import { deviceHeadSize, pagedAttention, resizeHeads, type Heads } from './attention';
 import type { LmConfig, StoragePlan, WeightRole, WeightSource } from './types';
 import { embeddingTable, linear, plainWeight, type Workbench } from './weights';
 
@@ -169,24 +169,27 @@ function cpuAttention(graph: GraphBuilder, config: LmConfig, heads: Heads): Atte
 function deviceAttention({ graph, plan }: Workbench, config: LmConfig, heads: Heads): Attend {
   const last = graph.input('last_row', 'i32', ['batch']);
   const total = graph.input('total_rows', 'i32', [1]);
+  const held: Heads = { count: heads.count, size: deviceHeadSize(config) };
   return (layer, query, key, value) => {
     const past = (kind: 'key' | 'value'): Value =>
       graph.input(cacheName.resident(kind, layer), plan.activations, [
         'batch',
-        heads.count,
+        held.count,
         'rows',
-        heads.size,
+        held.size,
       ]);
+    const widened = (x: Value): Value => resizeHeads(x, heads, held.size);
     const attended = contrib.groupQueryAttention(
-      { query, key, value },
+      { query: widened(query), key: widened(key), value: widened(value) },
       { key: past('key'), value: past('value') },
       last,
       total,
-      heads.count,
+      held.count,
       config.context - 1,
+      held.size === heads.size ? undefined : 1 / Math.sqrt(heads.size),
     );
     graph.output(cacheName.next('key', layer), attended.key);
     graph.output(cacheName.next('value', layer), attended.value);
-    return attended.context;
+    return resizeHeads(attended.context, held, heads.size);
   };
 }

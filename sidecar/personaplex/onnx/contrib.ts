@@ -139,6 +139,7 @@ export function appendingAttention(
  * @param past [batch, heads, rows, size] each
  * @param last i32 [batch]: number of the last new row
  * @param total i32 [1]: the most rows any entry has, the new ones included
+ * @param scale of the scores; the operator's own, 1 / sqrt(size), when absent
  */
 export function groupQueryAttention(
   { query, key, value }: { query: Value; key: Value; value: Value },
@@ -147,6 +148,7 @@ export function groupQueryAttention(
   total: Value,
   heads: number,
   window: number,
+  scale?: number,
 ): { context: Value; key: Value; value: Value } {
   const [batch, , width] = query.shape;
   const wanted = [batch!, heads, past.key.shape[2]!, (width as number) / heads];
@@ -168,6 +170,7 @@ export function groupQueryAttention(
         num_heads: { int: heads },
         kv_num_heads: { int: heads },
         local_window_size: { int: window },
+        ...(scale === undefined ? {} : { scale: { float: scale } }),
       },
     },
   );

@@ -8,7 +8,7 @@
  */
 import { Tensor } from 'onnxruntime-node';
 import { NpcVoiceError } from '../../errors';
-import { cacheName, type LmConfig } from '../graphs';
+import { cacheName, deviceHeadSize, type LmConfig } from '../graphs';
 import type { CacheSnapshot, Feeds, KvCache } from './cache';
 import type { DeviceTools } from './device-tools';
 
@@ -96,14 +96,15 @@ export class DeviceCache implements KvCache {
   async #grow(needed: number): Promise<void> {
     const wanted = Math.ceil(needed / this.#growth) * this.#growth;
     if (wanted <= this.#rows) return;
-    const { heads, layers, dim } = this.#config;
+    const { heads, layers } = this.#config;
+    const size = deviceHeadSize(this.#config);
     for (let layer = 0; layer < layers; layer++) {
       for (const kind of KINDS) {
         const name = cacheName.resident(kind, layer);
         const old = this.#tensors.get(name);
         const grown = old
-          ? await this.#tools.grow(old, this.#rows, [this.seats, heads, wanted - this.#rows, dim / heads])
-          : await this.#tools.zeros([this.seats, heads, wanted, dim / heads]);
+          ? await this.#tools.grow(old, this.#rows, [this.seats, heads, wanted - this.#rows, size])
+          : await this.#tools.zeros([this.seats, heads, wanted, size]);
         old?.dispose();
         this.#tensors.set(name, grown);
       }

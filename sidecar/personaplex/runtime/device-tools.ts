@@ -1,6 +1,6 @@
 /** What moves device buffers about, shared by the caches of one model. */
 import { Tensor, type InferenceSession } from 'onnxruntime-node';
-import { buildCacheTools, type CacheTools, type LmConfig } from '../graphs';
+import { buildCacheTools, deviceHeadSize, type CacheTools, type LmConfig } from '../graphs';
 import { modelBytes } from '../onnx';
 import { openSession, type SessionOptions } from './session';
 
@@ -22,7 +22,7 @@ export class DeviceTools {
   ) {}
 
   static async open(config: LmConfig, type: 'f32' | 'f16', options: SessionOptions): Promise<DeviceTools> {
-    const tools = buildCacheTools(config.heads, config.dim / config.heads, type);
+    const tools = buildCacheTools(config.heads, deviceHeadSize(config), type);
     const open = async (name: keyof CacheTools, resident: boolean): Promise<InferenceSession> =>
       openSession(await modelBytes(tools[name]), { ...options, resident });
     const sessions = {
@@ -68,12 +68,14 @@ export class DeviceTools {
    * context of column t is the mean of the values 0..t, which is t/2 where row j holds j.
    */
   async #attendsOverMany(): Promise<boolean> {
-    const { heads, dim } = this.config;
+    const { heads } = this.config;
+    const size = deviceHeadSize(this.config);
+    const width = heads * size;
     const steps = LONG_RUN;
-    const shape = [1, steps, dim];
-    const past = await this.zeros([1, heads, steps, dim / heads]);
-    const zeros = new Tensor('float32', new Float32Array(steps * dim), shape);
-    const rising = Float32Array.from({ length: steps * dim }, (_, i) => Math.floor(i / dim));
+    const shape = [1, steps, width];
+    const past = await this.zeros([1, heads, steps, size]);
+    const zeros = new Tensor('float32', new Float32Array(steps * width), shape);
+    const rising = Float32Array.from({ length: steps * width }, (_, i) => Math.floor(i / width));
     const { context } = await this.sessions.attend.run({
       query: zeros,
       key: zeros,
@@ -85,6 +87,6 @@ export class DeviceTools {
     });
     past.dispose();
     const values = context!.data as Float32Array;
-    return values.every((value, i) => Math.abs(value - Math.floor(i / dim) / 2) < 0.25);
+    return values.every((value, i) => Math.abs(value - Math.floor(i / width) / 2) < 0.25);
   }
 }

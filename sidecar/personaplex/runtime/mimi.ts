@@ -11,6 +11,7 @@ import {
   ROWS_PER_FRAME,
   STATE_IN,
   STATE_OUT,
+  visibleRows,
   type MimiConfig,
 } from '../graphs';
 import type { Feeds } from './cache';
@@ -103,13 +104,15 @@ class MimiStreams {
   /** Angles and mask for where each stream stands. */
   #place(): void {
     const past = pastRows(this.#config);
+    const visible = visibleRows(this.#config);
     let at = 0;
     for (let stream = 0; stream < this.streams; stream++) {
       const next = this.frames[stream]! * ROWS_PER_FRAME;
       for (let row = 0; row < ROWS_PER_FRAME; row++) {
         this.#rotation.fill(next + row, stream * ROWS_PER_FRAME + row, this.#cos, this.#sin);
-        // The ring holds exactly what may be seen: only slots never written are hidden.
-        for (let slot = 0; slot < past; slot++) this.#mask[at++] = slot < next ? 0 : -Infinity;
+        // The ring holds exactly what may be seen: only slots never written are hidden, and the one kept for none.
+        for (let slot = 0; slot < past; slot++)
+          this.#mask[at++] = slot < Math.min(next, visible) ? 0 : -Infinity;
         for (let other = 0; other < ROWS_PER_FRAME; other++) this.#mask[at++] = other <= row ? 0 : -Infinity;
       }
     }

@@ -1,40 +1,60 @@
 /** Replays Mimi's trace: latents and codes of the input, and the audio of the reference's own codes. */
-import type { Provider } from '../graphs';
+import { NpcVoiceError } from '../../errors';
+import { DEPTH_STEPS, frameSamples, type Provider } from '../graphs';
 import { MimiDecoder, MimiEncoder, openMimi } from '../runtime';
 import type { MimiTrace } from './fixtures';
 import type { importCodec } from './models';
-import { Tally } from './tally';
+import { pairUp, Tally, type TokenPair } from './tally';
 
+/** @throws NpcVoiceError `unsupported` when the trace is not of whole frames of eight codes */
 export async function replayCodec(
   files: Awaited<ReturnType<typeof importCodec>>,
   trace: MimiTrace,
   provider: Provider,
   name: string,
 ): Promise<Tally> {
+  const samples = frameSamples(files.config);
+  checkFrames(trace, samples);
   const tally = new Tally(name);
   const sessions = await openMimi(files, { provider, threads: 1, cpuFallback: false });
   const encoder = new MimiEncoder(sessions.encoder, files.config, 1);
   const decoder = new MimiDecoder(sessions.decoder, files.config, 1);
-  const frames = trace.codes.length;
-  const samples = trace.input_pcm16.length / frames;
   const latentPeak = peakOf(trace.latents);
   const audioPeak = peakOf(trace.decoded);
-  const pairs: [number, number][] = [];
-  for (let frame = 0; frame < frames; frame++) {
+  const pairs: TokenPair[] = [];
+  for (const [frame, codes] of trace.codes.entries()) {
     const pcm = Float32Array.from(
       trace.input_pcm16.slice(frame * samples, (frame + 1) * samples),
       (s) => s / 32768,
     );
     const encoded = await encoder.encode(pcm);
-    trace.codes[frame]!.forEach((code, k) => pairs.push([encoded.codes[k]!, code]));
-    tally.measure('latents', encoded.latents, trace.latents[frame]!, latentPeak);
-    const decoded = await decoder.decode(Int32Array.from(trace.codes[frame]!));
-    tally.measure('audio', decoded, trace.decoded[frame]!, audioPeak);
+    pairs.push(...pairUp(encoded.codes, codes, `codes[${frame}]`));
+    tally.measure('latents', encoded.latents, trace.latents[frame]!, `latents[${frame}]`, latentPeak);
+    tally.measure('codes', encoded.codes, codes, `codes[${frame}]`);
+    const decoded = await decoder.decode(Int32Array.from(codes));
+    tally.measure('audio', decoded, trace.decoded[frame]!, `decoded[${frame}]`, audioPeak);
   }
   tally.part('streaming', pairs);
   await sessions.encoder.release();
   await sessions.decoder.release();
   return tally;
+}
+
+function checkFrames({ config, codes, latents, decoded, input_pcm16 }: MimiTrace, samples: number): void {
+  const refuse = (why: string): never => {
+    throw new NpcVoiceError('unsupported', `The trace cannot be replayed: ${why}.`);
+  };
+  const books = config.num_codebooks ?? DEPTH_STEPS;
+  if (books !== DEPTH_STEPS || codes.some((frame) => frame.length !== DEPTH_STEPS))
+    refuse(
+      `its frames have ${codes[0]?.length ?? books} codes, where the language model speaks ${DEPTH_STEPS}`,
+    );
+  if (input_pcm16.length !== codes.length * samples)
+    refuse(`${input_pcm16.length} samples are not ${codes.length} frames of ${samples}`);
+  if (latents.length !== codes.length || decoded.length !== codes.length)
+    refuse(
+      `it has ${codes.length} frames of codes, ${latents.length} of latents and ${decoded.length} of audio`,
+    );
 }
 
 const peakOf = (rows: readonly (readonly number[])[]): number =>

@@ -1,4 +1,5 @@
 /** Replays a trace of the language model in every way the product runs it, and counts what agrees. */
+import { NpcVoiceError } from '../../errors';
 import {
   Generator,
   GREEDY,
@@ -7,17 +8,14 @@ import {
   type SpeechTokens,
   type VoicePrompt,
 } from '../generator';
-import { DEPTH_STEPS, type Provider } from '../graphs';
+import { DEPTH_STEPS, type LmConfig, type Provider } from '../graphs';
 import { LanguageModel, type Outlook } from '../runtime';
-import { readVoiceEmbeddings } from '../voice';
-import type { Fixtures, LmStep, LmTrace, SavedVoice } from './fixtures';
-import { replayRing } from './ring';
-import { Tally } from './tally';
+import type { LmStep, LmTrace, SavedVoice } from './fixtures';
+import { delayOf, replayRing } from './ring';
+import { pairUp, type Tally, type TokenPair } from './tally';
 
-/** A step that consumed a column, which all but the first do. */
-type FullStep = LmStep & Required<Omit<LmStep, 'out' | 'cache_after' | 'provided_after'>>;
-
-const isFull = (step: LmStep): step is FullStep => step.model_input !== undefined;
+/** Text, eight agent codes, eight user codes. */
+const STREAMS = 1 + 2 * DEPTH_STEPS;
 
 /** What both sides of the comparison are made from. */
 export interface Replay {
@@ -32,33 +30,67 @@ export const openForReplay = (
   provider: Provider,
 ): Promise<LanguageModel> => LanguageModel.open(files, { provider, threads: 1, cpuFallback: false });
 
+/**
+ * Whether a trace is of this model at all.
+ * @throws NpcVoiceError `unsupported` when it was made with other delays, or from another checkpoint
+ */
+export function checkTrace({ config }: LmTrace, model: LmConfig): void {
+  const delays = Array.from({ length: 1 + model.audioStreams }, (_, stream) => delayOf(stream));
+  if (config.delays && config.delays.join() !== delays.join())
+    throw new NpcVoiceError(
+      'unsupported',
+      `The trace has the delays ${config.delays.join(' ')}; PersonaPlex and Moshi have ${delays.join(' ')}, and no others are supported.`,
+    );
+  const sizes = {
+    dim: model.dim, num_layers: model.layers, card: model.card, text_card: model.textCard,
+    depformer_dim: model.depthDim, depformer_num_layers: model.depthLayers,
+  }; // prettier-ignore
+  for (const [name, size] of Object.entries(sizes)) {
+    const own = config[name as keyof typeof sizes];
+    if (own !== undefined && own !== size)
+      throw new NpcVoiceError(
+        'unsupported',
+        `The trace is of another checkpoint: its ${name} is ${own}, the checkpoint's ${size}.`,
+      );
+  }
+}
+
 /** One column at a time: hidden vectors, logits, text tokens, and all eight depth steps even where they were forced. */
 export async function replayStepwise({ model, trace, tally }: Replay, part = 'stepwise'): Promise<void> {
   const cache = model.newCache(1);
-  const pairs: [number, number][] = [];
-  for (const step of trace.steps.filter(isFull)) {
+  const pairs: TokenPair[] = [];
+  for (const [i, step] of trace.steps.entries()) {
+    if (!step.model_input) continue;
     const tokens = Int32Array.from(step.model_input);
     const outlook = await model.consume(cache, { tokens, steps: 1 }, [true]);
-    measureOutlook(tally, outlook, step);
-    const isLive = step.given.text_token === undefined || step.given.text_token === null;
+    measureOutlook(tally, outlook, step, i);
+    const { forced, target_before: target, given } = step;
+    if (!forced || !target) continue;
     const drawn = await model.draw(outlook, {
-      forcedText: Int32Array.of(isLive ? -1 : step.given.text_token!),
-      forcedAudio: Int32Array.from({ length: DEPTH_STEPS }, (_, k) =>
-        step.forced[k] ? step.target_before[k]! : -1,
-      ),
+      forcedText: Int32Array.of(given.text_token ?? -1),
+      forcedAudio: Int32Array.from({ length: DEPTH_STEPS }, (_, k) => (forced[k] ? target[k]! : -1)),
       text: { count: 1, sharpness: Float32Array.of(1), noise: new Float32Array(1) },
       audio: { count: 1, sharpness: Float32Array.of(1), noise: new Float32Array(DEPTH_STEPS) },
     });
-    pairs.push([drawn.text[0]!, step.dep_text[0]!]);
-    for (let k = 0; k < DEPTH_STEPS; k++) pairs.push([drawn.sampledAudio[k]!, step.dep_sampled[k]!]);
+    pairs.push(...pairUp(drawn.text, step.dep_text, `steps[${i}].dep_text`));
+    const computed = step.dep_sampled?.slice(0, DEPTH_STEPS);
+    pairs.push(...pairUp(drawn.sampledAudio, computed, `steps[${i}].dep_sampled`));
   }
   cache.dispose();
   tally.part(part, pairs);
 }
 
-function measureOutlook(tally: Tally, { hidden, textLogits }: Outlook, step: FullStep): void {
-  tally.measure('hidden', hidden.data as Float32Array, step.hidden);
-  tally.measure('text logits', textLogits.data as Float32Array, step.text_logits);
+function measureOutlook(tally: Tally, { hidden, textLogits }: Outlook, step: LmStep, i: number): void {
+  const measure = (
+    name: 'hidden' | 'text logits',
+    ours: Outlook['hidden'],
+    field: 'hidden' | 'text_logits',
+  ) => {
+    const theirs = step[field];
+    if (theirs) tally.measure(name, ours.data as Float32Array, theirs, `steps[${i}].${field}`);
+  };
+  measure('hidden', hidden, 'hidden');
+  measure('text logits', textLogits, 'text_logits');
 }
 
 /**
@@ -69,20 +101,19 @@ export async function replayConversation(replay: Replay, voice: VoicePrompt, par
   const { model, trace, tally } = replay;
   const generator = new Generator(model, { seats: 1, tokens: speechTokens(trace) });
   const prompt: Prompt = { voice, text: trace.inputs.text };
+  const start = trace.steps.findIndex((step) => step.phase === 'live');
+  const first = trace.steps[start];
+  if (!first) return;
   const primed = await generator.prime(prompt);
-  const live = trace.steps.filter((step) => step.phase === 'live');
-  const first = live[0];
-  if (!first || !isFull(first)) return tally.part(part, []);
-  measureOutlook(tally, primed.outlook, first);
+  measureOutlook(tally, primed.outlook, first, start);
 
-  const pairs: [number, number][] = [[primed.columns.count, first.offset]];
+  const pairs: TokenPair[] = [[primed.columns.count, first.offset, `steps[${start}].offset`]];
   await generator.attach(0, primed, { seed: 0, sampling: GREEDY });
+  const live = trace.steps.slice(start);
   for (let frame = 0; frame + 1 < live.length; frame++) {
     const [spoken] = await generator.step([live[frame]!.given.input_tokens ?? trace.inputs.user?.[frame]]);
-    const expected = live[frame + 1]!.out;
-    if (!expected) continue;
-    pairs.push([spoken!.text, expected[0]!]);
-    for (let k = 0; k < DEPTH_STEPS; k++) pairs.push([spoken!.codes[k]!, expected[1 + k]!]);
+    const expected = live[frame + 1]!.out?.slice(0, 1 + DEPTH_STEPS);
+    pairs.push(...pairUp([spoken!.text, ...spoken!.codes], expected, `steps[${start + frame + 1}].out`));
   }
   generator.detach(0);
   primed.cache.dispose();
@@ -95,10 +126,13 @@ export function replayLayout({ model, trace, tally }: Replay): void {
   const prompt = { voice: recordedVoice(trace), text: trace.inputs.text };
   const columns = promptColumns(config, speechTokens(trace), prompt);
   const width = 1 + config.audioStreams;
-  const expected = trace.steps.filter(isFull).slice(0, columns.count);
-  const pairs = expected.flatMap((step, column) =>
-    step.model_input.map((token, stream) => [columns.tokens[column * width + stream]!, token] as const),
-  );
+  const pairs: TokenPair[] = [];
+  trace.steps.forEach(({ model_input, offset }, i) => {
+    // What a step consumes is the column before it.
+    if (offset < 1 || offset > columns.count) return;
+    const ours = columns.tokens.subarray((offset - 1) * width, offset * width);
+    pairs.push(...pairUp(ours, model_input, `steps[${i}].model_input`));
+  });
   tally.part('prompt layout', pairs);
 }
 
@@ -112,44 +146,40 @@ export function replayTokens({ model, trace, tally }: Replay, saved: SavedVoice 
   const { textCard, card, audioStreams } = model.config;
   const initial = [textCard, ...new Array<number>(audioStreams).fill(card)];
   replayRing(trace, tally, initial, saved);
+  if (trace.steps.some(({ dep_sampled }) => dep_sampled && dep_sampled.length > DEPTH_STEPS))
+    tally.remarks.push(`dep_sampled[0..${DEPTH_STEPS - 1}] only: the product has no later depth steps`);
 }
 
-/** Whether the saved voice has as many frames as the trace's: its first has no embedding of its own. */
-export const isOfTrace = (saved: SavedVoice, trace: LmTrace): boolean =>
-  saved.embeddings.length + 1 === trace.inputs.voice.length;
+/**
+ * Whether a saved voice is the trace's: as many frames (its first has no embedding of its own), and in its ring most of
+ * the last frame's codes. One that differs in few is this voice, damaged.
+ */
+export function isOfTrace(saved: SavedVoice, { inputs: { voice } }: LmTrace): boolean {
+  const frames = saved.embeddings.length + 1;
+  if (frames !== voice.length) return false;
+  const cells = saved.cache.flat(2) as number[];
+  const columns = cells.length / STREAMS;
+  const equal = voice.at(-1)!.filter((code, k) => {
+    const stream = 1 + k;
+    return cells[stream * columns + ((frames - 1 + delayOf(stream)) % columns)] === code;
+  });
+  return 2 * equal.length >= DEPTH_STEPS;
+}
 
 /** Whether the saved voice says of itself what its embeddings come to. */
 export function compareLength({ offset_after, embeddings }: SavedVoice, tally: Tally): void {
-  if (offset_after !== undefined) tally.part('.pt length', [[embeddings.length + 1, offset_after]]);
+  if (offset_after !== undefined)
+    tally.part('.pt length', [[embeddings.length + 1, offset_after, 'offset_after']]);
 }
 
 export const savedPrompt = (saved: SavedVoice): VoicePrompt => ({
   kind: 'embeddings',
-  embeddings: Float32Array.from(saved.embeddings.flat(3) as unknown as number[]),
+  embeddings: Float32Array.from(rowsOf(saved)),
   ring: Int32Array.from(saved.cache.flat(2) as number[]),
 });
 
-/** bfloat16 keeps eight bits of a value. */
-const BFLOAT16_STEP = 2 ** -8;
-
-/** The torch file against the voice it was saved from: its tokens exactly, its rows to bfloat16's precision. */
-export function replayVoiceFile({ voice, savedVoice: saved }: Fixtures): Tally | null {
-  if (!voice || !saved) return null;
-  const tally = new Tally('tiny-voice.pt');
-  const read = readVoiceEmbeddings(voice);
-  const cache = saved.cache.flat(2) as number[];
-  tally.part(
-    'cache',
-    cache.map((token, i) => [read.cache[i] ?? -1, token] as const),
-  );
-  const rows = saved.embeddings.flat(3) as unknown as number[];
-  // Relative to each value, in steps of bfloat16.
-  const relative = rows.map(
-    (value, i) => (read.rows[i]! - value) / Math.max(Math.abs(value), 1e-3) / BFLOAT16_STEP,
-  );
-  tally.measure('voice rows', relative, new Float32Array(rows.length));
-  return tally;
-}
+/** Embeddings one after the other. */
+export const rowsOf = ({ embeddings }: SavedVoice): number[] => embeddings.flat(3) as number[];
 
 function speechTokens({ config, steps }: LmTrace): SpeechTokens {
   return {

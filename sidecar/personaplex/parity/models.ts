@@ -29,13 +29,13 @@ export function workFolder(): { path: string; remove: () => void } {
   return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Writes the language model's two graphs. */
+/** Writes the language model's two graphs; `weights` are those they were made from. */
 export async function importLanguageModel(
   file: string,
   hints: LmHints,
   provider: Provider,
   folder: string,
-): Promise<{ config: LmConfig; temporal: string; depth: string }> {
+): Promise<{ config: LmConfig; temporal: string; depth: string; weights: CheckpointWeights }> {
   const { config, tensors } = planLanguageModel(file, tensorsOf(file), hints);
   const weights = weightsOf(file, tensors);
   const plan = storagePlan('f32', provider);
@@ -43,6 +43,7 @@ export async function importLanguageModel(
     config,
     temporal: await write(buildTemporal(config, weights, plan), folder),
     depth: await write(buildDepth(config, weights, plan), folder),
+    weights,
   };
 }
 

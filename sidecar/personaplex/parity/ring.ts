@@ -1,6 +1,6 @@
 /** Follows the reference's ring of delayed tokens from what it was given, and compares every token a trace records. */
-import type { Fixtures, LmStep, LmTrace } from './fixtures';
-import type { Tally } from './tally';
+import type { LmStep, LmTrace, SavedVoice } from './fixtures';
+import { pairUp, type Tally, type TokenPair } from './tally';
 
 /** Columns in the reference's ring. */
 const COLUMNS = 4;
@@ -15,15 +15,14 @@ interface Given {
   user?: readonly number[] | null | undefined;
 }
 
-type Pairs = [ours: number, theirs: number][];
+/** Flags as the reference's tensors keep them, or as JSON does. */
+const asNumbers = (flags: readonly (boolean | number)[]): number[] => flags.map(Number);
 
-/** A record is compared over its own length; without one there is nothing to compare. */
-function compare(pairs: Pairs, ours: readonly number[], theirs: readonly number[] | null | undefined): void {
-  theirs?.forEach((token, i) => pairs.push([ours[i] ?? Number.NaN, token]));
-}
+/** A table of streams by columns, in rows or within one more list. */
+const cellsOf = (table: SavedVoice['cache']): number[] => table.flat(2) as number[];
 
 /** The semantic codebook of each voice and the text are undelayed, the acoustic ones come one column later. */
-const delayOf = (stream: number): number => (stream === 0 || (stream - 1) % CODEBOOKS === 0 ? 0 : 1);
+export const delayOf = (stream: number): number => (stream === 0 || (stream - 1) % CODEBOOKS === 0 ? 0 : 1);
 
 /** The 17 by 4 cells as they are after each step of the reference (its `LMGen.step`, in the order it writes them). */
 class Ring {
@@ -36,7 +35,7 @@ class Ring {
   }
 
   give({ text, agent, user }: Given, offset: number): void {
-    if (text !== undefined && text !== null) this.write(0, offset, text);
+    if (isToken(text)) this.write(0, offset, text);
     agent?.forEach((code, q) => this.write(1 + q, offset + delayOf(1 + q), code));
     user?.forEach((code, q) => this.write(1 + CODEBOOKS + q, offset + delayOf(1 + q), code));
     this.initial.forEach((token, stream) => {
@@ -101,38 +100,52 @@ export function replayRing(
   trace: LmTrace,
   tally: Tally,
   initial: readonly number[],
-  saved: Fixtures['savedVoice'],
+  saved: SavedVoice | null,
 ): void {
-  const inputs: Pairs = [];
-  const columns: Pairs = [];
-  const frames: Pairs = [];
-  const rings: Pairs = [];
-  const voice: Pairs = [];
+  const inputs: TokenPair[] = [];
+  const columns: TokenPair[] = [];
+  const frames: TokenPair[] = [];
+  const rings: TokenPair[] = [];
+  const voice: TokenPair[] = [];
   const ring = new Ring(initial);
   const expected = intended(trace);
   const lastOfVoice = trace.inputs.voice.length - 1;
   trace.steps.forEach((step, i) => {
+    const at = `steps[${i}]`;
     const { given, offset } = step;
     const { text, agent, user } = expected[i]!;
-    if (text !== undefined && text !== null) compare(inputs, [text], asList(given.text_token));
-    if (agent) compare(inputs, agent, given.moshi_tokens);
-    if (user) compare(inputs, user, given.input_tokens);
+    if (isToken(text) && isToken(given.text_token))
+      inputs.push([text, given.text_token, `${at}.given.text_token`]);
+    if (agent) inputs.push(...pairUp(agent, given.moshi_tokens, `${at}.given.moshi_tokens`));
+    if (user) inputs.push(...pairUp(user, given.input_tokens, `${at}.given.input_tokens`));
 
     ring.give(givenOf(step, expected[i]!), offset);
     if (offset > 0) {
-      compare(columns, ring.column(offset - 1), step.model_input);
-      compare(columns, ring.column(offset).slice(1), step.target_before);
-      const forced = ring.column(offset, ring.provided).slice(1);
-      compare(columns, forced, step.forced?.map(Number));
+      columns.push(
+        ...pairUp(ring.column(offset - 1), step.model_input, `${at}.model_input`),
+        ...pairUp(ring.column(offset).slice(1), step.target_before, `${at}.target_before`),
+        ...pairUp(
+          ring.column(offset, ring.provided).slice(1),
+          step.forced && asNumbers(step.forced),
+          `${at}.forced`,
+        ),
+      );
       ring.fill(offset, [step.dep_text?.[0], ...(step.dep_sampled ?? [])]);
     }
     // The first frame to come out is that of offset 2: before it there is only the initial column.
-    compare(frames, offset > 1 ? ring.frame(offset - 1) : [], step.out);
-    compare(rings, ring.cells.flat(), step.cache_after?.flat());
-    compare(rings, ring.provided.flat(), step.provided_after?.flat());
+    frames.push(...pairUp(offset > 1 ? ring.frame(offset - 1) : [], step.out, `${at}.out`));
+    step.cache_after?.forEach((cells, stream) =>
+      rings.push(...pairUp(ring.cells[stream] ?? [], cells, `${at}.cache_after[${stream}]`)),
+    );
+    step.provided_after?.forEach((flags, stream) =>
+      rings.push(...pairUp(ring.provided[stream] ?? [], asNumbers(flags), `${at}.provided_after[${stream}]`)),
+    );
     if (saved && i === lastOfVoice) {
-      compare(voice, ring.cells.flat(), saved.cache.flat(2) as number[]);
-      compare(voice, ring.provided.flat(), saved.provided_after?.flat(2) as number[] | undefined);
+      voice.push(...pairUp(ring.cells.flat(), cellsOf(saved.cache), 'cache (flattened)'));
+      if (saved.provided_after)
+        voice.push(
+          ...pairUp(ring.provided.flat(), cellsOf(saved.provided_after), 'provided_after (flattened)'),
+        );
     }
   });
   tally.part('inputs', inputs);
@@ -142,5 +155,6 @@ export function replayRing(
   if (saved) tally.part('saved ring', voice);
 }
 
-const asList = (token: number | null | undefined): number[] | null =>
-  token === undefined || token === null ? null : [token];
+function isToken(token: number | null | undefined): token is number {
+  return token !== undefined && token !== null;
+}

@@ -1,9 +1,22 @@
 /** Replays every fixture of a folder. */
 import path from 'node:path';
-import { findFixtures, type Fixtures, type LmTrace } from './fixtures';
+import { asNpcVoiceError } from '../../errors';
+import type { Provider } from '../graphs';
+import { readVoiceEmbeddings, type VoiceEmbeddings } from '../voice';
 import { replayCodec } from './codec';
 import { writeEightSteps } from './eight-steps';
 import {
+  CODEC,
+  CODEC_TRACE,
+  Fixtures,
+  LANGUAGE_MODEL,
+  SAVED_VOICE,
+  VOICE,
+  type LmTrace,
+  type SavedVoice,
+} from './fixtures';
+import {
+  checkTrace,
   compareLength,
   isOfTrace,
   openForReplay,
@@ -12,12 +25,11 @@ import {
   replayLayout,
   replayStepwise,
   replayTokens,
-  replayVoiceFile,
   savedPrompt,
 } from './language';
 import { importCodec, importLanguageModel, workFolder } from './models';
 import { Tally, type Limits } from './tally';
-import type { Provider } from '../graphs';
+import { asSaved, compareWithSaved, compareWithTables } from './voice';
 
 /**
  * Steps of bfloat16 for a voice, where the others are absolute (hidden vectors, logits) or relative to the peak (latents,
@@ -35,19 +47,28 @@ const LIMITS: Record<Provider, Limits> = {
 export interface ParityReport {
   /** Whether every trace agrees, and there was at least one. */
   passed: boolean;
+  /** Traces compared, those that could not be replayed included. */
+  compared: number;
   lines: readonly string[];
 }
 
+/** The voice of a folder, in the two forms it may come in. */
+interface Voices {
+  saved: SavedVoice | null;
+  file: VoiceEmbeddings | null;
+}
+
 /**
+ * Replays what there is; a fixture that cannot be read or replayed is a line that says why, and fails.
  * @param say told each line as it is known
- * @throws NpcVoiceError when a file cannot be read or a graph not be loaded
+ * @throws NpcVoiceError `io` when the folder cannot be read
  */
 export async function runParity(
   folder: string,
   provider: Provider,
   say: (line: string) => void,
 ): Promise<ParityReport> {
-  const fixtures = findFixtures(folder);
+  const fixtures = new Fixtures(folder);
   const limits = LIMITS[provider];
   const lines: string[] = [];
   let [passed, compared] = [true, 0];
@@ -55,68 +76,123 @@ export async function runParity(
     lines.push(line);
     say(line);
   };
-  const report = (tally: Tally): void => {
-    note(tally.render(limits));
-    compared++;
-    passed &&= tally.passes(limits);
+  /** One fixture's line; null: there was nothing to compare it with. */
+  const attempt = async <T>(name: string, replay: () => T | Promise<T>): Promise<T | null> => {
+    try {
+      const result = await replay();
+      if (!(result instanceof Tally)) return result;
+      note(result.render(limits));
+      passed &&= result.passes(limits);
+      compared++;
+      return result;
+    } catch (thrown) {
+      const { message, hint } = asNpcVoiceError(thrown);
+      note(`${name}: FAILED  ${message}${hint ? ` ${hint}` : ''}`);
+      passed = false;
+      compared++;
+      return null;
+    }
   };
   for (const name of fixtures.absent) note(`${name}: not in this folder, skipped`);
   const work = workFolder();
   try {
-    if (fixtures.languageModel) {
-      for (const name of fixtures.traces)
-        report(await replayLanguage(fixtures, name, provider, work.path, note));
+    const voices: Voices = {
+      saved: await attempt(SAVED_VOICE, () => fixtures.readSavedVoice()),
+      file: await attempt(VOICE, () => {
+        const bytes = fixtures.readVoice();
+        return bytes && readVoiceEmbeddings(bytes);
+      }),
+    };
+    let ofVoice = 0;
+    for (const name of fixtures.traces) {
+      if (!fixtures.languageModel) {
+        note(`${name}: cannot be replayed without ${LANGUAGE_MODEL}, skipped`);
+        continue;
+      }
+      await attempt(name, async () => {
+        const trace = fixtures.readTrace(name);
+        if (voices.file && isOfTrace(asSaved(voices.file), trace)) ofVoice++;
+        return replayLanguage(
+          { fixtures, trace, voices, provider, folder: work.path, note },
+          new Tally(name),
+        );
+      });
     }
-    const voice = replayVoiceFile(fixtures);
-    if (voice) report(voice);
-    else if (fixtures.voice) note('tiny-voice.pt: nothing here to compare it with, skipped');
-    if (fixtures.codec && fixtures.codecTrace) {
-      const { transformer } = fixtures.codecTrace.config;
-      const hints = {
-        heads: transformer.num_heads,
-        context: transformer.context,
-        maxPeriod: transformer.max_period,
-      };
-      const files = await importCodec(fixtures.codec, hints, provider, work.path);
-      report(await replayCodec(files, fixtures.codecTrace, provider, 'tiny-mimi-trace.json'));
-    }
+    if (voices.file && voices.saved) {
+      const [file, saved] = [voices.file, voices.saved];
+      await attempt(VOICE, () => {
+        const tally = new Tally(VOICE);
+        compareWithSaved(file, saved, tally);
+        return tally;
+      });
+    } else if (voices.file && ofVoice === 0) note(`${VOICE}: nothing here to compare it with, skipped`);
+    if (fixtures.codec && fixtures.has(CODEC_TRACE))
+      await attempt(CODEC_TRACE, () => replayCodecTrace(fixtures, provider, work.path));
+    else if (fixtures.has(CODEC_TRACE)) note(`${CODEC_TRACE}: cannot be replayed without ${CODEC}, skipped`);
   } finally {
     work.remove();
   }
-  if (compared === 0) note('Nothing was compared.');
-  return { passed: passed && compared > 0, lines };
+  if (compared === 0) note(`Nothing was compared: ${folder} holds no checkpoint with a trace of it.`);
+  return { passed: passed && compared > 0, compared, lines };
+}
+
+async function replayCodecTrace(fixtures: Fixtures, provider: Provider, folder: string): Promise<Tally> {
+  const trace = fixtures.readCodecTrace()!;
+  const { transformer, seanet } = trace.config;
+  const hints = {
+    heads: transformer.num_heads,
+    context: transformer.context,
+    maxPeriod: transformer.max_period,
+    ...(seanet.ratios ? { ratios: seanet.ratios } : {}),
+  };
+  const files = await importCodec(fixtures.codec!, hints, provider, folder);
+  return replayCodec(files, trace, provider, CODEC_TRACE);
+}
+
+interface LanguageReplay {
+  fixtures: Fixtures;
+  trace: LmTrace;
+  voices: Voices;
+  provider: Provider;
+  /** Where models may be written. */
+  folder: string;
+  note: (line: string) => void;
 }
 
 async function replayLanguage(
-  fixtures: Fixtures,
-  name: string,
-  provider: Provider,
-  folder: string,
-  note: (line: string) => void,
+  { fixtures, trace, voices, provider, folder, note }: LanguageReplay,
+  tally: Tally,
 ): Promise<Tally> {
-  const trace = fixtures.readTrace(name);
-  const tally = new Tally(name);
   const file = fixtures.languageModel!;
-  const model = await openForReplay(
-    await importLanguageModel(file, hintsOf(trace), provider, folder),
-    provider,
-  );
+  const files = await importLanguageModel(file, hintsOf(trace), provider, folder);
+  checkTrace(trace, files.config);
+  const model = await openForReplay(files, provider);
   const replay = { model, trace, tally };
-  const { savedVoice } = fixtures;
-  const saved = savedVoice && isOfTrace(savedVoice, trace) ? savedVoice : null;
-  replayTokens(replay, saved);
+  const { saved: found, file: rounded } = voices;
+  const saved = found && isOfTrace(found, trace) ? found : null;
+  const own = !found && rounded && isOfTrace(asSaved(rounded), trace) ? rounded : null;
+  replayTokens(replay, saved ?? (own && asSaved(own)));
   replayLayout(replay);
   await replayStepwise(replay);
   await replayConversation(replay, recordedVoice(trace), 'prefill and eager');
-  if (savedVoice) compareLength(savedVoice, tally);
+  if (found) compareLength(found, tally);
   if (saved) await replayConversation(replay, savedPrompt(saved), '.pt replay');
-  else if (savedVoice) note(`${name}: .pt replay: the saved voice is not of this trace, skipped`);
+  else if (found) note(`${tally.name}: .pt replay: the saved voice is not of this trace, skipped`);
+  if (own) {
+    await compareWithTables(own, trace, files.config, files.weights, tally);
+    // Its rows were rounded, and near ties may fall otherwise: said, not judged.
+    const aside = new Tally(VOICE);
+    await replayConversation({ model, trace, tally: aside }, savedPrompt(asSaved(own)), '.pt replay');
+    tally.remarks.push(
+      `.pt replay from bfloat16 rows: ${aside.equalTokens}/${aside.tokens} tokens, not judged without ${SAVED_VOICE}`,
+    );
+  }
   await model.close();
 
   const eight = path.join(folder, 'eight-steps.safetensors');
   if (writeEightSteps(file, eight)) {
-    const files = await importLanguageModel(eight, hintsOf(trace), provider, folder);
-    const smaller = await openForReplay(files, provider);
+    const halved = await importLanguageModel(eight, hintsOf(trace), provider, folder);
+    const smaller = await openForReplay(halved, provider);
     await replayStepwise({ model: smaller, trace, tally }, '8-step form');
     await smaller.close();
   }

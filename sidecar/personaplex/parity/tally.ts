@@ -1,13 +1,13 @@
-/** What a trace's replay came to: tokens that agree, and the largest errors. */
+/** What a trace's replay came to: tokens that agree, the largest errors, and where the first fault and the worst stand. */
 
-export type Measure = 'hidden' | 'text logits' | 'latents' | 'audio' | 'voice rows';
+export type Measure = 'hidden' | 'text logits' | 'latents' | 'codes' | 'audio' | 'voice rows';
 
 /** What a measure is in, where it is not the values' own. */
 const UNITS: Partial<Record<Measure, string>> = { 'voice rows': 'bf16 steps' };
 
 function show(measure: Measure, error: number): string {
-  const unit = UNITS[measure];
-  return unit ? `${error.toExponential(1)} ${unit}` : error.toExponential(1);
+  const figure = measure === 'codes' ? String(error) : error.toExponential(1);
+  return UNITS[measure] ? `${figure} ${UNITS[measure]}` : figure;
 }
 
 export interface Limits {
@@ -15,38 +15,71 @@ export interface Limits {
   largest: Readonly<Partial<Record<Measure, number>>>;
 }
 
+/** A token, what the trace has in its place, and the place: `steps[30].out[5]`. */
+export type TokenPair = readonly [ours: number, theirs: number, where: string];
+
+/** A record is compared over its own length; without one there is nothing to compare. */
+export function pairUp(
+  ours: ArrayLike<number>,
+  theirs: readonly number[] | null | undefined,
+  where: string,
+): TokenPair[] {
+  return (theirs ?? []).map((token, i) => [ours[i] ?? Number.NaN, token, `${where}[${i}]`] as const);
+}
+
+/** An error, and where it was found. */
+interface Worst {
+  error: number;
+  where: string;
+}
+
 export class Tally {
   tokens = 0;
   equalTokens = 0;
-  readonly errors = new Map<Measure, number>();
+  readonly worst = new Map<Measure, Worst>();
   /** Parts whose tokens were wrong, with how many. */
   readonly faults: string[] = [];
   readonly parts: string[] = [];
+  /** What the line should not be read to say. */
+  readonly remarks: string[] = [];
 
   constructor(readonly name: string) {}
 
-  /** Counts a part's tokens. */
-  part(name: string, pairs: Iterable<readonly [ours: number, theirs: number]>): void {
-    let [equal, total] = [0, 0];
-    for (const [ours, theirs] of pairs) {
+  /** Counts a part's tokens; a part without any is not named among those compared. */
+  part(name: string, pairs: Iterable<TokenPair>): void {
+    let [differ, total] = [0, 0];
+    let first = '';
+    for (const [ours, theirs, where] of pairs) {
       total++;
-      if (ours === theirs) equal++;
+      if (ours === theirs) continue;
+      if (differ++ === 0) first = `${where} is ${theirs} there, ${Number.isNaN(ours) ? 'absent' : ours} here`;
     }
+    if (total === 0) return;
     this.tokens += total;
-    this.equalTokens += equal;
+    this.equalTokens += total - differ;
     this.parts.push(name);
-    if (equal < total) this.faults.push(`${name}: ${total - equal} of ${total} tokens differ`);
+    if (differ > 0) this.faults.push(`${name}: ${differ} of ${total} tokens differ, the first: ${first}`);
   }
 
   /** Remembers the largest difference, over `peak` where the measure is relative. */
-  measure(measure: Measure, ours: ArrayLike<number>, theirs: ArrayLike<number>, peak = 1): void {
-    let largest = ours.length === theirs.length ? 0 : Infinity;
-    for (let i = 0; i < theirs.length; i++) {
+  measure(
+    measure: Measure,
+    ours: ArrayLike<number>,
+    theirs: ArrayLike<number>,
+    where: string,
+    peak = 1,
+  ): void {
+    let worst = this.worst.get(measure) ?? { error: 0, where };
+    const isWhole = ours.length === theirs.length;
+    if (!isWhole)
+      worst = { error: Infinity, where: `${where}, which has ${theirs.length} values, not ${ours.length}` };
+    for (let i = 0; isWhole && i < theirs.length; i++) {
       const difference = Math.abs(ours[i]! - theirs[i]!) / peak;
       // Not a number is an error without bound.
-      if (!(difference <= largest)) largest = Number.isNaN(difference) ? Infinity : difference;
+      if (!(difference <= worst.error))
+        worst = { error: Number.isNaN(difference) ? Infinity : difference, where: `${where}[${i}]` };
     }
-    this.errors.set(measure, Math.max(this.errors.get(measure) ?? 0, largest));
+    this.worst.set(measure, worst);
   }
 
   /** Whether all tokens are equal and no error is over its limit. */
@@ -55,16 +88,20 @@ export class Tally {
   }
 
   private overs(largest: Limits['largest']): string[] {
-    return [...this.errors]
-      .filter(([measure, error]) => error > (largest[measure] ?? Infinity))
-      .map(([measure, error]) => `${measure}: error ${show(measure, error)} is over ${largest[measure]}`);
+    return [...this.worst]
+      .filter(([measure, { error }]) => error > (largest[measure] ?? Infinity))
+      .map(
+        ([measure, { error, where }]) =>
+          `${measure}: error ${show(measure, error)} is over ${largest[measure]}, at ${where}`,
+      );
   }
 
   /** One line; what went wrong follows, indented. */
   render(limits: Limits): string {
-    const errors = [...this.errors].map(([measure, error]) => `${measure} ${show(measure, error)}`);
+    const errors = [...this.worst].map(([measure, { error }]) => `${measure} ${show(measure, error)}`);
     const verdict = this.passes(limits) ? 'ok' : 'FAILED';
-    const line = `${this.name}: ${verdict}  tokens ${this.equalTokens}/${this.tokens}  ${errors.join('  ')}  (${this.parts.join(', ')})`;
+    const notes = [this.parts.join(', '), ...this.remarks].filter(Boolean).join('; ');
+    const line = `${this.name}: ${verdict}  tokens ${this.equalTokens}/${this.tokens}  ${errors.join('  ')}  (${notes})`;
     const faults = [
       ...this.faults,
       ...this.overs(limits.largest),

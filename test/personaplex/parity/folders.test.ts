@@ -1,0 +1,191 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runParity } from '../../../sidecar/personaplex/parity';
+import { readStoredZip } from '../../../sidecar/personaplex/voice/zip';
+import { zip } from '../voice/build';
+import { webgpuRuns } from '../runtime/webgpu';
+
+const FIXTURES = path.resolve(__dirname, '../../fixtures/personaplex');
+const OTHER = path.join(FIXTURES, 'other-sizes');
+const LM = 'tiny-lm.safetensors';
+const TRACE = 'tiny-lm-trace.json';
+const SAVED = 'tiny-lm-voice-pt.json';
+const VOICE = 'tiny-voice.pt';
+const MIMI = 'tiny-mimi.safetensors';
+const MIMI_TRACE = 'tiny-mimi-trace.json';
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'npc-voice-parity-test-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const run = (folder: string, provider: 'cpu' | 'webgpu' = 'cpu') => runParity(folder, provider, () => {});
+
+/** A folder with some of the fixtures of other sizes. */
+function folderWith(...names: string[]): string {
+  const folder = mkdtempSync(path.join(scratch, 'f-'));
+  for (const name of names) cpSync(path.join(OTHER, name), path.join(folder, name));
+  return folder;
+}
+
+function editJson(folder: string, name: string, edit: (json: any) => void): string {
+  const file = path.join(folder, name);
+  const json = JSON.parse(readFileSync(file, 'utf8'));
+  edit(json);
+  writeFileSync(file, JSON.stringify(json));
+  return folder;
+}
+
+describe('parity with folders of other dimensions', () => {
+  it('holds: odd depth heads, half-precision weights, a short ring, another frame length', async () => {
+    const { passed, lines } = await run(OTHER);
+    expect(lines.join('\n')).not.toContain('FAILED');
+    expect(passed).toBe(true);
+    expect(lines.map((line) => line.split(':')[0])).toEqual([TRACE, VOICE, MIMI_TRACE]);
+    expect(lines[0]).toContain('tokens 4512/4512');
+    expect(lines[2]).toContain('tokens 96/96');
+  });
+
+  it('takes traces of any suffix', async () => {
+    const folder = folderWith(LM, TRACE);
+    cpSync(path.join(OTHER, TRACE), path.join(folder, 'tiny-lm-trace-of mine.json'));
+    const { passed, lines } = await run(folder);
+    expect(passed).toBe(true);
+    expect(lines.some((line) => line.startsWith('tiny-lm-trace-of mine.json: ok'))).toBe(true);
+  });
+
+  it('holds where the codec sees no past at all', async () => {
+    // A ring of three shows a frame's two rows only themselves: every frame is then as the first is, but for the
+    // convolutions; a trace of one frame is the same at any context.
+    const folder = editJson(folderWith(MIMI, MIMI_TRACE), MIMI_TRACE, (trace) => {
+      trace.config.transformer.context = 3;
+      for (const part of ['codes', 'latents', 'decoded']) trace[part].length = 1;
+      trace.input_pcm16.length = 48;
+    });
+    const { passed, lines } = await run(folder);
+    expect(lines.at(-1)).toContain('tokens 8/8');
+    expect(passed).toBe(true);
+  });
+
+  it('compares a voice file with the trace where nothing else says what it holds', async () => {
+    const { passed, lines } = await run(folderWith(LM, TRACE, VOICE));
+    expect(passed).toBe(true);
+    const line = lines.find((own) => own.startsWith(TRACE))!;
+    expect(line).toContain('saved ring');
+    expect(line).toMatch(/voice rows \S+ bf16 steps/);
+    expect(line).toMatch(
+      /\.pt replay from bfloat16 rows: \d+\/82 tokens, not judged without tiny-lm-voice-pt\.json/,
+    );
+  });
+
+  it('notices a row of the voice file that is not of these embeddings', async () => {
+    const folder = folderWith(LM, TRACE, VOICE);
+    const file = path.join(folder, VOICE);
+    const members = [...readStoredZip(readFileSync(file))].map(([name, bytes]) => ({
+      name,
+      bytes: bytes.slice(),
+    }));
+    // The sign of the first value.
+    members.find(({ name }) => name === 'data/0')!.bytes[1]! ^= 0x80;
+    writeFileSync(file, zip(members.map((member) => ({ ...member, name: `voice/${member.name}` }))));
+    const { passed, lines } = await run(folder);
+    expect(passed).toBe(false);
+    expect(lines.join('\n')).toContain('is over 1.25, at embeddings (flattened)[0]');
+  });
+
+  it('leaves a saved voice alone that is of another trace', async () => {
+    const folder = editJson(folderWith(LM, TRACE, SAVED), SAVED, (saved) => {
+      for (let stream = 1; stream <= 8; stream++)
+        saved.cache[stream] = saved.cache[stream].map((code: number) => (code + 1) % 9);
+    });
+    const { passed, lines } = await run(folder);
+    expect(passed).toBe(true);
+    expect(lines).toContain(`${TRACE}: .pt replay: the saved voice is not of this trace, skipped`);
+  });
+
+  it.each([
+    [[TRACE], `${TRACE}: cannot be replayed without ${LM}, skipped`],
+    [[MIMI_TRACE], `${MIMI_TRACE}: cannot be replayed without ${MIMI}, skipped`],
+    [[VOICE], `${VOICE}: nothing here to compare it with, skipped`],
+    [[LM], `tiny-lm-trace*.json: not in this folder, skipped`],
+  ])('says of %s alone what it lacks', async (names, said) => {
+    const { passed, compared, lines } = await run(folderWith(...names));
+    expect(lines).toContain(said);
+    expect([passed, compared]).toEqual([false, 0]);
+  });
+
+  it.each<[string, (json: any) => void, string]>([
+    ['delays', (trace) => (trace.config.delays[3] = 2), 'no others are supported'],
+    ['width', (trace) => (trace.config.dim = 21), "its dim is 21, the checkpoint's 20"],
+    ['ring of one column', (trace) => (trace.config.context = 1), 'a context of 1 columns is too short'],
+    ['form', (trace) => (trace.steps[4].hidden = 'none'), 'It is damaged at steps.4.hidden'],
+  ])('fails a trace of another %s by name, and goes on', async (_, edit, said) => {
+    const { passed, lines } = await run(editJson(folderWith(LM, TRACE, MIMI, MIMI_TRACE), TRACE, edit));
+    expect(passed).toBe(false);
+    expect(lines.find((line) => line.startsWith(`${TRACE}: FAILED`))).toContain(said);
+    expect(lines.some((line) => line.startsWith(`${MIMI_TRACE}: ok`))).toBe(true);
+  });
+
+  it.each<[string, (json: any) => void, string]>([
+    ['more codebooks', (trace) => trace.codes.forEach((frame: number[]) => frame.push(1)), 'have 9 codes'],
+    ['half a frame', (trace) => trace.input_pcm16.pop(), '575 samples are not 12 frames of 48'],
+    ['a frame less of audio', (trace) => trace.decoded.pop(), '12 of latents and 11 of audio'],
+    [
+      'too short a ring',
+      (trace) => (trace.config.transformer.context = 2),
+      'a context of 2 rows is too short',
+    ],
+  ])('fails a codec trace with %s', async (_, edit, said) => {
+    const { passed, lines } = await run(editJson(folderWith(MIMI, MIMI_TRACE), MIMI_TRACE, edit));
+    expect(passed).toBe(false);
+    expect(lines.at(-1)).toContain(`${MIMI_TRACE}: FAILED`);
+    expect(lines.at(-1)).toContain(said);
+  });
+});
+
+describe('the parity command', () => {
+  const command = (...args: string[]) =>
+    new Promise<{ code: number; out: string; err: string }>((resolve) => {
+      const file = path.resolve(__dirname, '../../../dist/parity.js');
+      execFile(process.execPath, [file, ...args], (error, out, err) =>
+        resolve({ code: error ? Number(error.code) : 0, out, err }),
+      );
+    });
+
+  it.each<[string[], number, RegExp]>([
+    [['--help'], 0, /^Usage: npm run -s parity/],
+    [[OTHER, '--fast'], 2, /^There is no option --fast\./],
+    [[OTHER, '--ep', 'cuda'], 2, /^--ep takes cpu or webgpu, not cuda\./],
+    [[OTHER, '--ep'], 2, /^--ep takes cpu or webgpu, not nothing\./],
+    [[OTHER, scratch], 2, /^One folder at a time/],
+    [[], 2, /^Name the folder to replay\./],
+    [[path.join(scratch, 'nowhere')], 1, /could not be read/],
+    [[OTHER], 0, /All agree \(cpu, tier f32\)\.\n$/],
+  ])('answers %j with exit code %i', async (args, expected, said) => {
+    const { code, out, err } = await command(...args);
+    expect(code).toBe(expected);
+    expect(out + err).toMatch(said);
+  });
+
+  it('ends with 1 where nothing was compared, or something differs', async () => {
+    const empty = path.join(scratch, 'empty');
+    mkdirSync(empty);
+    const nothing = await command(empty);
+    expect(nothing.code).toBe(1);
+    expect(nothing.out).toMatch(/Nothing was compared: .*\n$/);
+    const damaged = editJson(folderWith(LM, TRACE), TRACE, (trace) => trace.steps[9].out[2]++);
+    const differs = await command(damaged);
+    expect(differs.code).toBe(1);
+    expect(differs.out).toContain('steps[9].out[2]');
+    expect(differs.out).toMatch(/Not all agree \(cpu, tier f32\)\.\n$/);
+  });
+});
+
+describe.skipIf(!(await webgpuRuns()))('parity with folders of other dimensions on WebGPU', () => {
+  it('holds for heads that are no multiple of eight', async () => {
+    const { passed, lines } = await run(OTHER, 'webgpu');
+    expect(lines.join('\n')).not.toContain('FAILED');
+    expect(passed).toBe(true);
+  }, 120_000);
+});

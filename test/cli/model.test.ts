@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Meter, timeText } from '../../sidecar/cli/model/meter';
 import { distFile } from '../../sidecar/paths';
@@ -162,6 +162,49 @@ describe('npc-voice model install', () => {
     }
   }); // prettier-ignore
 });
+
+/** util-linux's `script` gives a command a terminal of its own, and ends with its code. */
+const hasTerminals = process.platform === 'linux' && existsSync('/usr/bin/script');
+describe.runIf(hasTerminals)('the question after the licence, in a terminal', () => {
+  let hub: HubServer;
+  beforeAll(async () => void (hub = await new HubServer({}).start()));
+  afterAll(() => hub.stop());
+  const answer = (typed: string): Promise<{ code: number | null; shown: string }> =>
+    new Promise((resolve, reject) => {
+      const command = [process.execPath, cli, 'model', 'install', 'moshiko', '--provider', 'cpu'].join(' ');
+      const terminal = spawn('/usr/bin/script', ['-qefc', command, '/dev/null'], {
+        env: { ...process.env, NPC_VOICE_MODELS: models, HF_ENDPOINT: hub.endpoint, HF_TOKEN: '', NO_COLOR: '1', TERM: 'xterm' },
+      });
+      let shown = '';
+      terminal.stdout.on('data', (data: Buffer) => {
+        if (!shown.includes('[y/N] ') && (shown + data).includes('[y/N] ')) terminal.stdin.write(typed);
+        shown += data;
+      });
+      terminal.on('error', reject);
+      terminal.on('close', (code) => resolve({ code, shown: stripVTControlCharacters(shown).replaceAll('\r', '').split('[y/N] ')[1]! }));
+    });
+  const declined = 'error The CC BY 4.0 was not accepted; nothing was downloaded. (unauthorized)\n';
+
+  it.each([
+    ['no', 'n\r', 'n\n' + declined],
+    ['Enter alone', '\r', '\n' + declined],
+    ['Ctrl+D', '\u0004', '\n' + declined],
+  ])('takes %s for no', async (_, typed, shown) => {
+    expect(await answer(typed)).toEqual({ code: 1, shown });
+    expect(existsSync(path.join(models, 'licences.json'))).toBe(false);
+  });
+
+  it('quits at Ctrl+C, and says nothing', async () => {
+    const { code, shown } = await answer('\u0003');
+    expect([code, shown.trim()]).toEqual([130, '']);
+  });
+
+  it('remembers a yes', async () => {
+    const { code, shown } = await answer('y\r');
+    expect([code, shown]).toEqual([1, expect.stringMatching(/^y\nerror The hub has no file model\.safetensors/)]);
+    expect(readFileSync(path.join(models, 'licences.json'), 'utf8')).toContain('kyutai/moshiko-pytorch-bf16');
+  });
+}); // prettier-ignore
 
 describe('the progress meter', () => {
   const run = (isTTY: boolean, seconds: number): string => {

@@ -1,7 +1,7 @@
 /** `npc-voice model install`. */
 import type { Command } from 'commander';
 import { pc } from '../../colours';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { NpcVoiceError } from '../../errors';
 import type { CatalogueEntry, Installation } from '../../personaplex/install';
 import { action } from '../failure';
@@ -16,6 +16,9 @@ import {
   tierOption,
   type ImportChoices,
 } from './shared';
+
+/** 128 + SIGINT. */
+const EXIT_INTERRUPTED = 130;
 
 interface InstallChoices extends ImportChoices {
   acceptLicence: boolean;
@@ -103,10 +106,27 @@ async function askForLicence({ licence, name }: CatalogueEntry, acceptedByFlag: 
         hint: 'Read it, then run this again with --accept-licence.',
       },
     );
+  return /^y(es)?$/i.test((await question('Do you accept this licence? [y/N] ')).trim());
+}
+
+/** A line from the terminal; empty at the end of input. Ctrl+C ends the process as a shell expects. */
+async function question(text: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    const answer = await lines.question('Do you accept this licence? [y/N] ');
-    return /^y(es)?$/i.test(answer.trim());
+    return await new Promise<string>((resolve) => {
+      lines.once('close', () => {
+        say();
+        resolve('');
+      });
+      lines.once('SIGINT', () => {
+        lines.close();
+        process.exit(EXIT_INTERRUPTED);
+      });
+      lines.question(text, (answer) => {
+        lines.removeAllListeners('close');
+        resolve(answer);
+      });
+    });
   } finally {
     lines.close();
   }

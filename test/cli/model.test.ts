@@ -2,12 +2,15 @@ import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Meter, timeText } from '../../sidecar/cli/model/meter';
 import { distFile } from '../../sidecar/paths';
 import { HubServer } from '../personaplex/install/hub-server';
 import { PERSONAPLEX, synthesiseCheckpoint } from '../../sidecar/personaplex/import';
 import { SMALL_LM, SMALL_MIMI, smallCheckpoint, temporaryFolder } from '../personaplex/import/build';
+
+/** SwiftShader, where Debian's chromium brings it. */
+const SOFTWARE_GPU = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
 const cli = distFile('npc-voice.js');
 let checkpoint: string;
@@ -82,6 +85,28 @@ describe('npc-voice model', () => {
     expect((await model('import', '/nowhere')).err).toMatch(/^error The folder \/nowhere could not be read/);
     expect((await model('synthesize', '--layers', '99')).err).toMatch(/--layers takes a whole number from 1 to 32/);
     expect((await model('import', checkpoint, '--tier', 'q5')).err).toMatch(/Allowed choices are/);
+  }); // prettier-ignore
+
+  it('looks for a GPU without a word of the driver’s on standard error', async () => {
+    const own = (line: string): boolean => /^importing +\d+%/.test(line);
+    const { code, out, err } = await model('import', checkpoint, '--id', 'small', '--threads', '0');
+    expect([code, err.trim().split('\n').filter((line) => !own(line))]).toEqual([0, []]);
+    expect(out).toMatch(/^The model will run on the (GPU \(WebGPU\)|CPU: WebGPU \S.*[^.]\. Expect less)/);
+    vi.stubEnv('VK_ICD_FILENAMES', '/nowhere.json');
+    const refused = await model('import', checkpoint, '--id', 'small', '--provider', 'webgpu');
+    vi.unstubAllEnvs();
+    if (process.platform !== 'linux') return;
+    expect([refused.code, refused.out]).toEqual([1, '']);
+    expect(refused.err).toMatch(/^error The model cannot run on a GPU here: WebGPU finds no GPU\. \(model_unavailable\)\n +Check the graphics driver .*\n$/);
+  }); // prettier-ignore
+
+  it.runIf(existsSync(SOFTWARE_GPU))('takes a GPU where there is one', async () => {
+    vi.stubEnv('VK_ICD_FILENAMES', SOFTWARE_GPU);
+    const { code, out, err } = await model('import', checkpoint, '--id', 'small', '--threads', '0');
+    vi.unstubAllEnvs();
+    expect([code, err.replace(/^importing.*\n/gm, '')]).toEqual([0, '']);
+    expect(out).toMatch(/^The model will run on the GPU \(WebGPU\)/);
+    expect(out).toContain('for webgpu\n');
   }); // prettier-ignore
 
   it('gives a synthesised model every voice that the shipped personas ask for', async () => {

@@ -7,6 +7,20 @@ import os from 'node:os';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder, ops, writeModel } from '../../personaplex/onnx';
+import { computesHalves } from '../../personaplex/runtime/halves';
+import type { Probed } from '../probe';
+
+/** ONNX Runtime puts the place in its source and the failed condition before what a person can use. */
+function inWords(failure: string): string {
+  if (/No supported adapters/.test(failure)) return 'finds no GPU';
+  const sentence = failure
+    .split('\n')[0]!
+    .replace(/^.* was false\. /, '')
+    .replace(/\.$/, '');
+  return `fails: ${sentence.slice(0, 160)}`;
+}
+
+const tell = (probed: Probed): void => void process.stdout.write(`${JSON.stringify(probed)}\n`);
 
 const provider = process.argv[2] ?? 'cpu';
 const dir = await mkdtemp(path.join(os.tmpdir(), 'npc-voice-probe-'));
@@ -29,11 +43,13 @@ try {
   const [, second] = y!.data as Float32Array;
   // softmax(0, 3)[1]
   const right = Math.abs(second! - 1 / (1 + Math.exp(-3))) < 1e-3;
-  process.stdout.write(JSON.stringify({ ok: right, says: right ? 'computes' : `computed ${second}` }) + '\n');
+  tell({
+    ok: right,
+    says: right ? 'computes' : `computed ${second}`,
+    ...(right && provider === 'webgpu' ? { halves: await computesHalves() } : {}),
+  });
 } catch (thrown) {
-  process.stdout.write(
-    JSON.stringify({ ok: false, says: thrown instanceof Error ? thrown.message : String(thrown) }) + '\n',
-  );
+  tell({ ok: false, says: inWords(thrown instanceof Error ? thrown.message : String(thrown)) });
 } finally {
   await rm(dir, { recursive: true, force: true });
 }

@@ -2,8 +2,10 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { bytesText } from '../../bytes-text';
 import { pc } from '../../colours';
+import { NpcVoiceError } from '../../errors';
 import type { Provider, Tier } from '../../personaplex/graphs';
 import type { ModelManifest } from '../../personaplex/import';
+import { probe } from '../probe';
 
 export const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
@@ -31,16 +33,17 @@ export async function chooseProvider(
   choice: ImportChoices['provider'],
 ): Promise<{ provider: Provider; activations?: 'f32' | 'f16' }> {
   if (choice === 'cpu') return { provider: 'cpu' };
-  const { computesHalves } = await rooms.runtime();
-  try {
-    const halves = await computesHalves();
+  const { ok, says, halves } = await probe('webgpu');
+  if (ok) {
     say(`The model will run on the GPU (WebGPU)${halves ? '' : ', in float32: this GPU has no float16'}.`);
     return { provider: 'webgpu', ...(halves ? {} : { activations: 'f32' }) };
-  } catch (error) {
-    if (choice === 'webgpu') throw error;
-    say('The model will run on the CPU: WebGPU finds no GPU here. Expect less than real time at full size.');
-    return { provider: 'cpu' };
   }
+  if (choice === 'webgpu')
+    throw new NpcVoiceError('model_unavailable', `The model cannot run on a GPU here: WebGPU ${says}.`, {
+      hint: 'Check the graphics driver with `npc-voice doctor`, or take --provider cpu.',
+    });
+  say(`The model will run on the CPU: WebGPU ${says}. Expect less than real time at full size.`);
+  return { provider: 'cpu' };
 }
 
 export const threadsOption = (): Option =>
@@ -88,5 +91,4 @@ export const rooms = {
   store: () => import('../../personaplex/store'),
   import: () => import('../../personaplex/import'),
   install: () => import('../../personaplex/install'),
-  runtime: () => import('../../personaplex/runtime'),
 };

@@ -119,6 +119,17 @@ describe('npc-voice model', () => {
       expect(await npcVoice('talk', '--model', 'made', '--persona', persona, '--seconds', '0.4')).toMatchObject({ code: 0, err: '' });
   }, 120_000); // prettier-ignore
 
+  it('refuses a name that leads out of the folder before it looks for a GPU, and removes nothing there', async () => {
+    for (const args of [['import', checkpoint], ['synthesize', '--layers', '1']]) {
+      const refused = await model(...args, '--id', '../evil');
+      expect(refused.code).toBe(1);
+      expect(refused.err).toMatch(/^error “\.\.\/evil” cannot name a model\. \(bad_field\)\n +Use up to 64 small letters/);
+      expect(refused.out).toBe('');
+    }
+    expect((await model('remove', '..')).err).toMatch(/^error There is no model \.\. on this machine/);
+    expect(existsSync(models)).toBe(true);
+  }); // prettier-ignore
+
   it('explains every command', async () => {
     const commands = ['install', 'import', 'verify', 'list', 'remove', 'bench', 'synthesize'];
     const helps = await Promise.all(commands.map((command) => model(command, '--help')));

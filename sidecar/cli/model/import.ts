@@ -28,10 +28,11 @@ export function registerImport(model: Command): void {
     .addOption(threadsOption())
     .action(
       action(async (folder: string, options: ImportChoices & { id: string }) => {
-        const [{ modelsFolder }, { findCheckpoint, importModel }] = await Promise.all([
+        const [{ modelsFolder, requireModelId }, { findCheckpoint, importModel }] = await Promise.all([
           rooms.store(),
           rooms.import(),
         ]);
+        requireModelId(options.id);
         const meter = new Meter();
         const began = performance.now();
         const manifest = await importModel({
@@ -86,7 +87,7 @@ export function registerSynthesise(model: Command): void {
             checkpoint?: string;
           },
         ) => {
-          const [{ modelsFolder }, { removeDownloads }, made] = await Promise.all([
+          const [{ modelsFolder, requireModelId }, { removeDownloads }, made] = await Promise.all([
             rooms.store(),
             rooms.install(),
             rooms.import(),
@@ -102,6 +103,7 @@ export function registerSynthesise(model: Command): void {
           } = made;
           const models = modelsFolder();
           const id = options.id ?? `synthetic-${options.layers}-${options.tier}`;
+          requireModelId(id);
           const lm = { ...PERSONAPLEX, layers: options.layers, depthStepsStored: Number(options.steps) };
           const folder = options.checkpoint ?? path.join(models, '.downloads', id);
           mkdirSync(folder, { recursive: true });

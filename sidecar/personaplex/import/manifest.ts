@@ -9,6 +9,14 @@ export const MANIFEST_FILE = 'manifest.json';
 export const MANIFEST_FORMAT = 1;
 export const MODEL_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
+/** @throws NpcVoiceError `bad_field` when it cannot name a model */
+export function requireModelId(id: string): void {
+  if (!MODEL_ID.test(id))
+    throw new NpcVoiceError('bad_field', `“${id.slice(0, 80)}” cannot name a model.`, {
+      hint: 'Use up to 64 small letters, digits, - and _.',
+    });
+}
+
 const count = z.number().int().positive();
 const fileName = z.string().regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)?(\.[a-z0-9]+)*$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);

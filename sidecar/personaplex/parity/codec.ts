@@ -4,7 +4,7 @@ import { DEPTH_STEPS, frameSamples, type Provider } from '../graphs';
 import { MimiDecoder, MimiEncoder, openMimi } from '../runtime';
 import type { MimiTrace } from './fixtures';
 import type { importCodec } from './models';
-import { pairUp, Tally, type TokenPair } from './tally';
+import { pairUp, Tally, type Scale, type TokenPair } from './tally';
 
 /** @throws NpcVoiceError `unsupported` when the trace is not of whole frames of eight codes */
 export async function replayCodec(
@@ -19,8 +19,8 @@ export async function replayCodec(
   const sessions = await openMimi(files, { provider, threads: 1, cpuFallback: false });
   const encoder = new MimiEncoder(sessions.encoder, files.config, 1);
   const decoder = new MimiDecoder(sessions.decoder, files.config, 1);
-  const latentPeak = peakOf(trace.latents);
-  const audioPeak = peakOf(trace.decoded);
+  const latentScale = scaleOf(trace.latents);
+  const audioScale = scaleOf(trace.decoded);
   const pairs: TokenPair[] = [];
   for (const [frame, codes] of trace.codes.entries()) {
     const pcm = Float32Array.from(
@@ -29,10 +29,10 @@ export async function replayCodec(
     );
     const encoded = await encoder.encode(pcm);
     pairs.push(...pairUp(encoded.codes, codes, `codes[${frame}]`));
-    tally.measure('latents', encoded.latents, trace.latents[frame]!, `latents[${frame}]`, latentPeak);
+    tally.measure('latents', encoded.latents, trace.latents[frame]!, `latents[${frame}]`, latentScale);
     tally.measure('codes', encoded.codes, codes, `codes[${frame}]`);
     const decoded = await decoder.decode(Int32Array.from(codes));
-    tally.measure('audio', decoded, trace.decoded[frame]!, `decoded[${frame}]`, audioPeak);
+    tally.measure('audio', decoded, trace.decoded[frame]!, `decoded[${frame}]`, audioScale);
   }
   tally.part('streaming', pairs);
   await sessions.encoder.release();
@@ -55,6 +55,18 @@ function checkFrames({ config, codes, latents, decoded, input_pcm16 }: MimiTrace
     refuse(
       `it has ${codes.length} frames of codes, ${latents.length} of latents and ${decoded.length} of audio`,
     );
+}
+
+/** Decimals a trace may have been rounded to; with more, a float32 is as good as exact. */
+const DECIMALS = [6, 7, 8];
+
+function scaleOf(rows: readonly (readonly number[])[]): Scale {
+  const isRounded = (decimals: number): boolean =>
+    rows.every((row) =>
+      row.every((value) => Math.abs(value * 10 ** decimals - Math.round(value * 10 ** decimals)) < 1e-3),
+    );
+  const decimals = DECIMALS.find(isRounded);
+  return { peak: peakOf(rows), rounding: decimals === undefined ? 0 : 0.5 * 10 ** -decimals };
 }
 
 const peakOf = (rows: readonly (readonly number[])[]): number =>

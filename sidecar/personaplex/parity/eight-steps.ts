@@ -7,7 +7,10 @@ const STORED_STEPS = 2 * DEPTH_STEPS;
 
 /** Whether a tensor belongs to a step that the 8-step form does not have. */
 function isDropped(name: string): boolean {
-  const step = /^(?:depformer_in|linears|depformer\.layers\.\d+\.gating)\.(\d+)\./.exec(name);
+  const step =
+    /^(?:depformer_in|linears|depformer\.layers\.\d+\.(?:gating|self_attn\.(?:in|out)_projs))\.(\d+)\./.exec(
+      name,
+    );
   if (step) return Number(step[1]) >= DEPTH_STEPS;
   const embedding = /^depformer_emb\.(\d+)\./.exec(name);
   return embedding !== null && Number(embedding[1]) >= DEPTH_STEPS - 1;
@@ -25,7 +28,8 @@ export function writeEightSteps(from: string, to: string): boolean {
   let offset = 0;
   for (const [name, { dtype, shape, position, byteLength }] of tensors) {
     if (isDropped(name)) continue;
-    const halved = /^depformer\..*\.self_attn\./.test(name);
+    // Newer files split these matrices by step; in the others all steps are stacked.
+    const halved = /^depformer\..*\.self_attn\.(?:in_proj_weight|out_proj\.weight)$/.test(name);
     const own = halved ? byteLength / 2 : byteLength;
     header[name] = {
       dtype,

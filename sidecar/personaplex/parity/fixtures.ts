@@ -50,18 +50,21 @@ const lmTraceSchema = z.object({
     silence_tokens: tokens,
     sine_tokens: tokens,
     zero_text_code: z.number().int(),
-    delays: tokens.optional(),
-    dim: count.optional(),
-    num_layers: count.optional(),
-    card: count.optional(),
-    text_card: count.optional(),
-    depformer_dim: count.optional(),
-    depformer_num_layers: count.optional(),
+    delays: tokens.nullish(),
+    dim: count.nullish(),
+    num_layers: count.nullish(),
+    card: count.nullish(),
+    text_card: count.nullish(),
+    depformer_dim: count.nullish(),
+    depformer_num_layers: count.nullish(),
   }),
   inputs: z.object({
-    voice: z.array(tokens).default([]),
+    voice: z
+      .array(tokens)
+      .nullish()
+      .transform((voice) => voice ?? []),
     text: tokens.nullish().transform((text) => text ?? []),
-    user: z.array(tokens).optional(),
+    user: z.array(tokens).nullish(),
   }),
   steps: z.array(stepSchema),
 });
@@ -71,9 +74,9 @@ const savedVoiceSchema = z.object({
   /** [frames - 1, dim], with or without the reference's two axes of one between them. */
   embeddings: z.union([z.array(values), z.array(z.array(z.array(values)))]),
   cache: tokenTable,
-  provided_after: tokenTable.optional(),
+  provided_after: tokenTable.nullish(),
   /** Frames the voice took: one more than it has embeddings. */
-  offset_after: z.number().int().optional(),
+  offset_after: z.number().int().nullish(),
 });
 
 const mimiTraceSchema = z.object({
@@ -83,8 +86,8 @@ const mimiTraceSchema = z.object({
       context: count,
       max_period: z.number().positive().default(10000),
     }),
-    seanet: z.object({ ratios: z.array(count).optional() }).default({}),
-    num_codebooks: count.optional(),
+    seanet: z.object({ ratios: z.array(count).nullish() }).default({}),
+    num_codebooks: count.nullish(),
   }),
   input_pcm16: z.array(z.number().int()),
   latents: z.array(values),

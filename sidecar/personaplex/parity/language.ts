@@ -47,7 +47,7 @@ export function checkTrace({ config }: LmTrace, model: LmConfig): void {
   }; // prettier-ignore
   for (const [name, size] of Object.entries(sizes)) {
     const own = config[name as keyof typeof sizes];
-    if (own !== undefined && own !== size)
+    if (typeof own === 'number' && own !== size)
       throw new NpcVoiceError(
         'unsupported',
         `The trace is of another checkpoint: its ${name} is ${own}, the checkpoint's ${size}.`,
@@ -168,7 +168,7 @@ export function isOfTrace(saved: SavedVoice, { inputs: { voice } }: LmTrace): bo
 
 /** Whether the saved voice says of itself what its embeddings come to. */
 export function compareLength({ offset_after, embeddings }: SavedVoice, tally: Tally): void {
-  if (offset_after !== undefined)
+  if (typeof offset_after === 'number')
     tally.part('.pt length', [[embeddings.length + 1, offset_after, 'offset_after']]);
 }
 

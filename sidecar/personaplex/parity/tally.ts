@@ -33,10 +33,21 @@ interface Worst {
   where: string;
 }
 
+/** What the values of a measure are told by. */
+export interface Scale {
+  /** Errors are relative to this. */
+  peak: number;
+  /** By how much the trace itself rounded its values. */
+  rounding: number;
+}
+const ABSOLUTE: Scale = { peak: 1, rounding: 0 };
+
 export class Tally {
   tokens = 0;
   equalTokens = 0;
   readonly worst = new Map<Measure, Worst>();
+  /** What rounding alone may come to. */
+  private readonly roundings = new Map<Measure, number>();
   /** Parts whose tokens were wrong, with how many. */
   readonly faults: string[] = [];
   readonly parts: string[] = [];
@@ -67,8 +78,9 @@ export class Tally {
     ours: ArrayLike<number>,
     theirs: ArrayLike<number>,
     where: string,
-    peak = 1,
+    { peak, rounding }: Scale = ABSOLUTE,
   ): void {
+    this.roundings.set(measure, rounding / peak);
     let worst = this.worst.get(measure) ?? { error: 0, where };
     const isWhole = ours.length === theirs.length;
     if (!isWhole)
@@ -88,25 +100,35 @@ export class Tally {
   }
 
   private overs(largest: Limits['largest']): string[] {
-    return [...this.worst]
-      .filter(([measure, { error }]) => error > (largest[measure] ?? Infinity))
+    return this.beyond(largest)
+      .filter(([measure, { error }]) => error > largest[measure]! + this.roundings.get(measure)!)
       .map(
         ([measure, { error, where }]) =>
           `${measure}: error ${show(measure, error)} is over ${largest[measure]}, at ${where}`,
       );
   }
 
+  /** Measures over their limits, be it by the trace's own rounding only. */
+  private beyond(largest: Limits['largest']): [Measure, Worst][] {
+    return [...this.worst].filter(([measure, { error }]) => error > (largest[measure] ?? Infinity));
+  }
+
   /** One line; what went wrong follows, indented. */
   render(limits: Limits): string {
     const errors = [...this.worst].map(([measure, { error }]) => `${measure} ${show(measure, error)}`);
     const verdict = this.passes(limits) ? 'ok' : 'FAILED';
-    const notes = [this.parts.join(', '), ...this.remarks].filter(Boolean).join('; ');
-    const line = `${this.name}: ${verdict}  tokens ${this.equalTokens}/${this.tokens}  ${errors.join('  ')}  (${notes})`;
-    const faults = [
-      ...this.faults,
-      ...this.overs(limits.largest),
-      ...(this.tokens === 0 ? ['nothing was compared'] : []),
-    ];
+    const overs = this.overs(limits.largest);
+    const coarse = overs.length > 0 ? [] : this.beyond(limits.largest);
+    const notes = [
+      this.parts.join(', '),
+      ...this.remarks,
+      ...coarse.map(
+        ([measure]) =>
+          `the trace records ${measure} to ${show(measure, this.roundings.get(measure)!)} of the peak only`,
+      ),
+    ].filter(Boolean);
+    const line = `${this.name}: ${verdict}  tokens ${this.equalTokens}/${this.tokens}  ${errors.join('  ')}  (${notes.join('; ')})`;
+    const faults = [...this.faults, ...overs, ...(this.tokens === 0 ? ['nothing was compared'] : [])];
     return [line, ...faults.map((fault) => `    ${fault}`)].join('\n');
   }
 }

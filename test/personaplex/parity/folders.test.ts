@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runParity } from '../../../sidecar/personaplex/parity';
+import { pairUp, Tally } from '../../../sidecar/personaplex/parity/tally';
 import { readStoredZip } from '../../../sidecar/personaplex/voice/zip';
 import { zip } from '../voice/build';
 import { webgpuRuns } from '../runtime/webgpu';
@@ -37,6 +38,31 @@ function editJson(folder: string, name: string, edit: (json: any) => void): stri
   return folder;
 }
 
+/** Renames the rows of each step in the stacked matrices; the data stays where it is. */
+function splitProjections(file: string): void {
+  const bytes = readFileSync(file);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, start).toString());
+  for (const [name, { dtype, shape, data_offsets }] of Object.entries<any>(header)) {
+    const stacked = /^(depformer\..*\.)(in|out)_proj(_weight|\.weight)$/.exec(name);
+    if (!stacked) continue;
+    delete header[name];
+    const [from, to] = data_offsets;
+    for (let step = 0; step < 16; step++) {
+      const at = (i: number) => from + ((to - from) * i) / 16;
+      header[`${stacked[1]}${stacked[2]}_projs.${step}.weight`] = {
+        dtype,
+        shape: [shape[0] / 16, shape[1]],
+        data_offsets: [at(step), at(step + 1)],
+      };
+    }
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  writeFileSync(file, Buffer.concat([length, json, bytes.subarray(start)]));
+}
+
 describe('parity with folders of other dimensions', () => {
   it('holds: odd depth heads, half-precision weights, a short ring, another frame length', async () => {
     const { passed, lines } = await run(OTHER);
@@ -65,6 +91,14 @@ describe('parity with folders of other dimensions', () => {
     });
     const { passed, lines } = await run(folder);
     expect(lines.at(-1)).toContain('tokens 8/8');
+    expect(passed).toBe(true);
+  });
+
+  it('holds for a checkpoint that keeps each depth step’s projections apart, as newer ones do', async () => {
+    const folder = folderWith(LM, TRACE);
+    splitProjections(path.join(folder, LM));
+    const { passed, lines } = await run(folder);
+    expect(lines.at(-1)).toContain('8-step form');
     expect(passed).toBe(true);
   });
 
@@ -141,6 +175,41 @@ describe('parity with folders of other dimensions', () => {
     expect(passed).toBe(false);
     expect(lines.at(-1)).toContain(`${MIMI_TRACE}: FAILED`);
     expect(lines.at(-1)).toContain(said);
+  });
+});
+
+describe('the tally of a trace', () => {
+  const limits = { largest: { audio: 1e-5 } };
+  /** A quiet sample that the trace gives to six decimals. */
+  const audio = (ours: number): Tally => {
+    const tally = new Tally('trace');
+    tally.part('streaming', [[1, 1, 'codes[0][0]']]);
+    tally.measure('audio', [ours], [0.01], 'decoded[0]', { peak: 0.01, rounding: 5e-7 });
+    return tally;
+  };
+
+  it('takes no error for one that the trace’s own rounding explains, and says so', () => {
+    expect(audio(0.0100004).passes(limits)).toBe(true);
+    expect(audio(0.0100004).render(limits)).toBe(
+      'trace: ok  tokens 1/1  audio 4.0e-5  (streaming; the trace records audio to 5.0e-5 of the peak only)',
+    );
+    expect(audio(0.01).render(limits)).toBe('trace: ok  tokens 1/1  audio 0.0e+0  (streaming)');
+  });
+
+  it('says what is beyond it', () => {
+    expect(audio(0.0100007).render(limits)).toBe(
+      'trace: FAILED  tokens 1/1  audio 7.0e-5  (streaming)\n    audio: error 7.0e-5 is over 0.00001, at decoded[0][0]',
+    );
+  });
+
+  it('says where the first of several wrong tokens stands, and what is missing', () => {
+    const tally = new Tally('trace');
+    tally.part('frames', pairUp([7, 9], [7, 8, 3], 'steps[4].out'));
+    expect(tally.faults).toEqual([
+      'frames: 2 of 3 tokens differ, the first: steps[4].out[1] is 8 there, 9 here',
+    ]);
+    tally.part('ring', pairUp([], [5], 'cache'));
+    expect(tally.faults[1]).toBe('ring: 1 of 1 tokens differ, the first: cache[0] is 5 there, absent here');
   });
 });
 

@@ -117,6 +117,10 @@ describe('npc-voice model', () => {
     expect(imported.out).toContain('\n  voices: NATF0 NATF1 NATF2 NATF3 NATM0 NATM1 NATM2 NATM3 VARF0 VARF1 VARF2 VARF3 VARF4 VARM0 VARM1 VARM2 VARM3 VARM4\n');
     for (const persona of ['aldric', 'brenn', 'fitch', 'marta', 'orwin', 'pip'])
       expect(await npcVoice('talk', '--model', 'made', '--persona', persona, '--seconds', '0.4')).toMatchObject({ code: 0, err: '' });
+    for (const { name } of readdirSync(path.join(models, 'made', 'voices'), { withFileTypes: true }))
+      if (!/^NATF[01]/.test(name)) rmSync(path.join(models, 'made', 'voices', name));
+    const missed = await npcVoice('talk', '--model', 'made', '--persona', 'aldric', '--seconds', '0.4');
+    expect(missed.err).toMatch(/^error There is no voice prompt NATM1\.pt\. \(unknown_voice\)\n {6}There are NATF0, NATF1; or name a WAV recording of one voice, 4 to 10 s, in \S+voices\.\n$/);
   }, 120_000); // prettier-ignore
 
   it('refuses a name that leads out of the folder before it looks for a GPU, and removes nothing there', async () => {

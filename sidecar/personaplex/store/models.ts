@@ -29,11 +29,11 @@ export const badFile = (folder: string, manifest: ModelManifest, name: string, w
   });
 
 /**
- * Compares the size of every file with the manifest's; reads none.
+ * Compares the sizes of files with the manifest's; reads none.
  * @throws NpcVoiceError `model_invalid` naming the first that is missing or of another size
  */
-function checkSizes(folder: string, manifest: ModelManifest): void {
-  for (const { name, size } of manifest.files) {
+export function checkSizes(folder: string, manifest: ModelManifest, files = manifest.files): void {
+  for (const { name, size } of files) {
     const found = statSync(path.join(folder, name), { throwIfNoEntry: false });
     if (!found?.isFile()) throw badFile(folder, manifest, name, 'is missing');
     if (found.size !== size)
@@ -43,7 +43,9 @@ function checkSizes(folder: string, manifest: ModelManifest): void {
 
 function describe(folder: string): InstalledModel {
   const manifest = readManifest(folder);
-  checkSizes(folder, manifest);
+  // A voice that is gone is missed by those who ask for it only.
+  const needed = manifest.files.filter(({ name }) => !name.startsWith(`${VOICES_FOLDER}/`));
+  checkSizes(folder, manifest, needed);
   const graph = (name: string): string => path.join(folder, `${name}.onnx`);
   const tokenizer = path.join(folder, TOKENIZER_FILE);
   return {

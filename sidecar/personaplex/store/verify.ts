@@ -4,22 +4,23 @@ import { jobRunner, PERSONAPLEX, type JobRunner, type ModelManifest } from '../i
 import { DEPTH_STEPS, type Tier } from '../graphs';
 import type { Outlook } from '../runtime';
 import { codecInput } from './codec-input';
-import { badFile, type InstalledModel } from './models';
+import { badFile, checkSizes, type InstalledModel } from './models';
 import * as published from './reference-figures';
 
 /** The repository whose weights the published figures belong to. */
 export const REFERENCE_REPOSITORY = 'nvidia/personaplex-7b-v1';
 
 /**
- * Compares every file's SHA-256 with the manifest; `openModel` has compared their sizes.
+ * Compares every file's size and SHA-256 with the manifest.
  * @param progress bytes checked, and in all
- * @throws NpcVoiceError `model_invalid` naming the first file that has changed
+ * @throws NpcVoiceError `model_invalid` naming the first file that is missing or changed
  */
 export async function verifyFiles(
   { folder, manifest, bytes }: InstalledModel,
   progress?: (done: number, total: number) => void,
   threads?: number,
 ): Promise<void> {
+  checkSizes(folder, manifest);
   const runner: JobRunner = jobRunner(threads);
   let done = 0;
   try {

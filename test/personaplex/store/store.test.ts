@@ -114,6 +114,14 @@ describe('verifying files', () => {
     expect(broken).toEqual([{ id: 'spoiled', error: gone }]);
     removeModel('spoiled', models);
   });
+
+  it('misses a voice that went, without which the model can be used', async () => {
+    await add('hoarse');
+    rmSync(path.join(models, 'hoarse', 'voices', 'NATM1.pt'));
+    const model = openModel('hoarse', models);
+    await expect(verifyFiles(model, undefined, 0)).rejects.toThrow(/NATM1\.pt is missing\.$/);
+    removeModel('hoarse', models);
+  });
 });
 
 describe('the published answers', () => {

@@ -51,6 +51,8 @@ const lmTraceSchema = z.object({
     sine_tokens: tokens,
     zero_text_code: z.number().int(),
     delays: tokens.nullish(),
+    greedy: z.boolean().nullish(),
+    dtype: z.string().nullish(),
     dim: count.nullish(),
     num_layers: count.nullish(),
     card: count.nullish(),

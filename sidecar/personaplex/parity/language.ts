@@ -11,7 +11,7 @@ import {
 import { DEPTH_STEPS, type LmConfig, type Provider } from '../graphs';
 import { LanguageModel, type Outlook } from '../runtime';
 import type { LmStep, LmTrace, SavedVoice } from './fixtures';
-import { delayOf, replayRing } from './ring';
+import { delayOf, isToken, replayRing } from './ring';
 import { pairUp, type Tally, type TokenPair } from './tally';
 
 /** Text, eight agent codes, eight user codes. */
@@ -31,16 +31,21 @@ export const openForReplay = (
 ): Promise<LanguageModel> => LanguageModel.open(files, { provider, threads: 1, cpuFallback: false });
 
 /**
- * Whether a trace is of this model at all.
- * @throws NpcVoiceError `unsupported` when it was made with other delays, or from another checkpoint
+ * Whether a trace is of this model at all, and can be replayed.
+ * @throws NpcVoiceError `unsupported` when it was made with other delays, by chance, in another format, or from another
+ * checkpoint
  */
 export function checkTrace({ config }: LmTrace, model: LmConfig): void {
+  const refuse = (why: string): never => {
+    throw new NpcVoiceError('unsupported', `The trace cannot be replayed: ${why}.`);
+  };
   const delays = Array.from({ length: 1 + model.audioStreams }, (_, stream) => delayOf(stream));
   if (config.delays && config.delays.join() !== delays.join())
-    throw new NpcVoiceError(
-      'unsupported',
-      `The trace has the delays ${config.delays.join(' ')}; PersonaPlex and Moshi have ${delays.join(' ')}, and no others are supported.`,
+    refuse(
+      `it has the delays ${config.delays.join(' ')}; PersonaPlex and Moshi have ${delays.join(' ')}, and no others are supported`,
     );
+  if (config.greedy === false) refuse('it was sampled, and the draws are not known');
+  if (config.dtype && config.dtype !== 'float32') refuse(`it was computed in ${config.dtype}, not float32`);
   const sizes = {
     dim: model.dim, num_layers: model.layers, card: model.card, text_card: model.textCard,
     depformer_dim: model.depthDim, depformer_num_layers: model.depthLayers,
@@ -48,10 +53,7 @@ export function checkTrace({ config }: LmTrace, model: LmConfig): void {
   for (const [name, size] of Object.entries(sizes)) {
     const own = config[name as keyof typeof sizes];
     if (typeof own === 'number' && own !== size)
-      throw new NpcVoiceError(
-        'unsupported',
-        `The trace is of another checkpoint: its ${name} is ${own}, the checkpoint's ${size}.`,
-      );
+      refuse(`it is of another checkpoint: its ${name} is ${own}, the checkpoint's ${size}`);
   }
 }
 
@@ -104,14 +106,22 @@ export async function replayConversation(replay: Replay, voice: VoicePrompt, par
   const start = trace.steps.findIndex((step) => step.phase === 'live');
   const first = trace.steps[start];
   if (!first) return;
+  const live = trace.steps.slice(start);
+  if (live.some(({ given }) => isToken(given.text_token) || given.moshi_tokens)) {
+    // The eager schedule has drawn a column before the step comes that would force it.
+    tally.remarks.push(`${part}: not replayed, for live steps are told what to say`);
+    return;
+  }
   const primed = await generator.prime(prompt);
   measureOutlook(tally, primed.outlook, first, start);
 
   const pairs: TokenPair[] = [[primed.columns.count, first.offset, `steps[${start}].offset`]];
   await generator.attach(0, primed, { seed: 0, sampling: GREEDY });
-  const live = trace.steps.slice(start);
   for (let frame = 0; frame + 1 < live.length; frame++) {
-    const [spoken] = await generator.step([live[frame]!.given.input_tokens ?? trace.inputs.user?.[frame]]);
+    const heard = live[frame]!.given.input_tokens ?? trace.inputs.user?.[frame];
+    if (!heard)
+      throw new NpcVoiceError('unsupported', `Nothing says what was heard in steps[${start + frame}].`);
+    const [spoken] = await generator.step([heard]);
     const expected = live[frame + 1]!.out?.slice(0, 1 + DEPTH_STEPS);
     pairs.push(...pairUp([spoken!.text, ...spoken!.codes], expected, `steps[${start + frame + 1}].out`));
   }

@@ -155,6 +155,6 @@ export function replayRing(
   if (saved) tally.part('saved ring', voice);
 }
 
-function isToken(token: number | null | undefined): token is number {
+export function isToken(token: number | null | undefined): token is number {
   return token !== undefined && token !== null;
 }

@@ -128,6 +128,19 @@ describe('parity with folders of other dimensions', () => {
     expect(lines.join('\n')).toContain('is over 1.25, at embeddings (flattened)[0]');
   });
 
+  it('replays live steps that are told what to say one by one only', async () => {
+    // The last step, whose choice nothing follows on.
+    const folder = editJson(folderWith(LM, TRACE), TRACE, (trace) => {
+      const step = trace.steps.at(-1);
+      step.given.text_token = step.dep_text[0];
+      delete step.provided_after;
+    });
+    const { passed, lines } = await run(folder);
+    expect(lines.at(-1)).toContain('prefill and eager: not replayed, for live steps are told what to say');
+    expect(lines.at(-1)).toContain('stepwise');
+    expect(passed).toBe(true);
+  });
+
   it('leaves a saved voice alone that is of another trace', async () => {
     const folder = editJson(folderWith(LM, TRACE, SAVED), SAVED, (saved) => {
       for (let stream = 1; stream <= 8; stream++)
@@ -152,6 +165,16 @@ describe('parity with folders of other dimensions', () => {
   it.each<[string, (json: any) => void, string]>([
     ['delays', (trace) => (trace.config.delays[3] = 2), 'no others are supported'],
     ['width', (trace) => (trace.config.dim = 21), "its dim is 21, the checkpoint's 20"],
+    ['kind: sampled', (trace) => (trace.config.greedy = false), 'it was sampled'],
+    ['number format', (trace) => (trace.config.dtype = 'bfloat16'), 'computed in bfloat16, not float32'],
+    [
+      'length than its user’s part',
+      (trace) => {
+        trace.inputs.user.length = 3;
+        delete trace.steps.find((step: any) => step.offset === 15).given.input_tokens;
+      },
+      'Nothing says what was heard in steps[15]',
+    ],
     ['ring of one column', (trace) => (trace.config.context = 1), 'a context of 1 columns is too short'],
     ['form', (trace) => (trace.steps[4].hidden = 'none'), 'It is damaged at steps.4.hidden'],
   ])('fails a trace of another %s by name, and goes on', async (_, edit, said) => {

@@ -11,10 +11,12 @@ get (tier f32), and compares every token, vector and sample. <folder> may hold:
 
   tiny-lm.safetensors     a language model, with any number of tiny-lm-trace*.json
   tiny-lm-voice-pt.json   the voice its traces begin with, saved in full precision
-  tiny-voice.pt           the same in torch's file
+  tiny-voice.pt           the same in torch's file, whose rows are rounded to bfloat16: without the JSON they are compared
+                          with the checkpoint's own sums, and a replay from them is reported, not judged
   tiny-mimi.safetensors   a codec, with tiny-mimi-trace.json
 
-What is absent is skipped and named. Ends with 0 when all agree, 1 when something differs or nothing was compared,
+Of a trace's sixteen depth steps the eight that matter exist, and are compared. What is absent is skipped and named.
+Ends with 0 when all agree, 1 when something differs or nothing was compared,
 2 when it was called wrongly.
 `;
 

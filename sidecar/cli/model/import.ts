@@ -28,7 +28,7 @@ export function registerImport(model: Command): void {
     .addOption(threadsOption())
     .action(
       action(async (folder: string, options: ImportChoices & { id: string }) => {
-        const [{ modelsFolder, requireModelId }, { findCheckpoint, importModel }] = await Promise.all([
+        const [{ modelsFolder }, { findCheckpoint, importModel, requireModelId }] = await Promise.all([
           rooms.store(),
           rooms.import(),
         ]);
@@ -87,7 +87,7 @@ export function registerSynthesise(model: Command): void {
             checkpoint?: string;
           },
         ) => {
-          const [{ modelsFolder, requireModelId }, { removeDownloads }, made] = await Promise.all([
+          const [{ modelsFolder }, { removeDownloads }, made] = await Promise.all([
             rooms.store(),
             rooms.install(),
             rooms.import(),
@@ -98,6 +98,7 @@ export function registerSynthesise(model: Command): void {
             importModel,
             MIMI,
             PERSONAPLEX,
+            requireModelId,
             syntheticBytes,
             synthesiseCheckpoint,
           } = made;

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { bytesText } from '../../bytes-text';
 import { NpcVoiceError } from '../../errors';
 import { version } from '../../paths';
 import type { LmHints, MimiHints } from '../checkpoint';
@@ -30,12 +31,12 @@ import {
 } from '../graphs';
 import { weightBytes, writeModel, type GraphBuilder } from '../onnx';
 import { Tokenizer } from '../tokenizer';
-import { MANIFEST_FILE, MANIFEST_FORMAT, MODEL_ID, type ModelManifest } from './manifest';
+import { MANIFEST_FILE, MANIFEST_FORMAT, requireModelId, type ModelManifest } from './manifest';
 import { jobRunner, type JobRunner } from './pool';
 import { readCheckpoint, readVoices, type Checkpoint, type CheckpointFiles } from './source';
 import { CheckpointWeights } from './weights';
 
-export { MANIFEST_FILE, MODEL_ID, readManifest, type ModelManifest } from './manifest';
+export { MANIFEST_FILE, MODEL_ID, readManifest, requireModelId, type ModelManifest } from './manifest';
 export { defaultThreads, jobRunner, type JobRunner } from './pool';
 export { findCheckpoint, readCheckpoint, type Checkpoint, type CheckpointFiles } from './source';
 export {
@@ -87,10 +88,7 @@ export interface ImportOptions {
  */
 export async function importModel(options: ImportOptions): Promise<ModelManifest> {
   const { files, models, id } = options;
-  if (!MODEL_ID.test(id))
-    throw new NpcVoiceError('bad_field', `“${id}” cannot name a model.`, {
-      hint: 'Use small letters, digits, - and _.',
-    });
+  requireModelId(id);
   const checkpoint = readCheckpoint(files, options.hints);
   if (files.tokenizer) checkTokenizer(files.tokenizer, checkpoint.lm.textCard);
   const voices = readVoices(files.voices, checkpoint.lm.dim);
@@ -226,8 +224,6 @@ async function hashFolder(folder: string, runner: JobRunner): Promise<ModelManif
   );
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-
 /** @throws NpcVoiceError `io` when the folder's disk has less room than `bytes` */
 export async function checkSpace(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
@@ -235,7 +231,7 @@ export async function checkSpace(folder: string, bytes: number): Promise<void> {
   if (free < bytes)
     throw new NpcVoiceError(
       'io',
-      `This needs ${gigabytes(bytes)} in ${folder}, but only ${gigabytes(free)} are free.`,
+      `This needs ${bytesText(bytes)} in ${folder}, but only ${bytesText(free)} are free.`,
       {
         hint: 'Make room, or set NPC_VOICE_MODELS to a folder on a larger disk.',
       },

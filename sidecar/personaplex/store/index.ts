@@ -1,5 +1,4 @@
 /** The models on this machine: where they are, what they are, and whether they are what they should be. */
-export { requireModelId } from '../import/manifest';
 export { codecInput, numpyNormal } from './codec-input';
 export { modelsFolder } from './location';
 export { listModels, openModel, removeModel, type InstalledModel, type ModelList } from './models';

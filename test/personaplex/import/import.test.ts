@@ -1,10 +1,13 @@
 import { fork } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NpcVoiceError } from '../../../sidecar/errors';
 import { SafetensorsFile } from '../../../sidecar/personaplex/checkpoint';
 import {
+  checkSpace,
   CheckpointWeights,
   findCheckpoint,
   importModel,
@@ -237,6 +240,15 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
       /out_proj\.weight holds values too large to be 16-bit/,
     );
   });
+
+  it('says how much room is missing as people do', async () => {
+    const free = vi.spyOn(fs, 'statfs').mockResolvedValue({ bavail: 3, bsize: 4096 } as never);
+    syncBuiltinESMExports();
+    const said = await checkSpace(models, 2.4e6).catch((error: Error) => error.message);
+    free.mockRestore();
+    syncBuiltinESMExports();
+    expect(said).toBe(`This needs 2 MB in ${models}, but only 13 kB are free.`);
+  }); // prettier-ignore
 
   it('under a name that is none', async () => {
     expect((await refusal({ id: '../x' })).code).toBe('bad_field');

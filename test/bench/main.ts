@@ -6,6 +6,7 @@ const benches: Record<string, () => Promise<BenchReport | BenchReport[]>> = {
   'turn-taking': async () => (await import('./turn-taking')).benchTurnTaking(),
   reload: async () => (await import('./reload')).benchReload(),
   personaplex: async () => (await import('./personaplex')).benchPersonaplex(),
+  tiers: async () => (await import('./tiers')).benchTiers(),
 };
 
 const names = process.argv.slice(2);

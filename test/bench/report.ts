@@ -30,20 +30,23 @@ export function percentile(samples: readonly number[], p: number): number {
 export const passes = (row: BenchRow): boolean =>
   row.limit === undefined || (row.atLeast ? row.value >= row.limit : row.value <= row.limit);
 
-const figure = (value: number): string =>
-  Number.isInteger(value) ? String(value) : value.toPrecision(value >= 1000 ? 5 : 3);
+/** Of a cosine, all that matters stands behind the nines. */
+const figure = (value: number, unit: string): string => {
+  if (Number.isInteger(value)) return String(value);
+  return value.toPrecision(value >= 1000 || unit === 'cosine' ? 5 : 3);
+};
 
 /** The report as lines: value, limit and their ratio. */
 export function renderBench(report: BenchReport): string {
   const width = Math.max(...report.rows.map((row) => row.what.length));
   const lines = report.rows.map((row) => {
-    const value = `${figure(row.value)} ${row.unit}`.padEnd(18);
+    const value = `${figure(row.value, row.unit)} ${row.unit}`.padEnd(18);
     if (row.limit === undefined)
       return `  ${row.what.padEnd(width)}  ${value}${row.note ? pc.dim(row.note) : ''}`;
     // Of a limit of nothing there is no ratio.
     const ratio = row.limit === 0 ? '' : `ratio ${(row.value / row.limit).toFixed(2)} of `;
     const verdict = passes(row) ? pc.green('ok  ') : pc.red('over');
-    const against = `${row.atLeast ? '≥' : '≤'} ${figure(row.limit)} ${row.unit}${row.against ? ` (${row.against})` : ''}`;
+    const against = `${row.atLeast ? '≥' : '≤'} ${figure(row.limit, row.unit)} ${row.unit}${row.against ? ` (${row.against})` : ''}`;
     return `  ${row.what.padEnd(width)}  ${value}${verdict} ${ratio}${against}${row.note ? pc.dim(`  ${row.note}`) : ''}`;
   });
   return [pc.bold(report.title), pc.dim(`  ${report.how}`), ...lines, ''].join('\n');

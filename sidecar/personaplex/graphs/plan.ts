@@ -12,6 +12,9 @@
  * So MatMulNBits runs near memory's speed with either width, and small blocks, which lose least, cost little. It rounds
  * activations to 8 bits block by block, where DynamicQuantizeMatMul lets one outlier set the step for all. There is no
  * float16 kernel: the f16 tier is widened when it is loaded and runs as float32 does.
+ *
+ * Asked for the same on WebGPU, MatMulNBits gives 128 activations one step where there are several columns, which more
+ * than doubles the error of 8-bit weights (SwiftShader: cosine 0.9994, and 0.9998 without); it is not asked for.
  */
 import type { BlockFormat, Provider, Storage, StoragePlan, Tier, WeightRole } from './types';
 
@@ -32,22 +35,23 @@ export function storagePlan(
     if (tier === 'f32') return { kind: 'f32' };
     const bits = bitsOf(tier, role);
     if (bits === null || columns % SMALL_BLOCK !== 0) return { kind: 'f16' };
-    return { kind: 'blocks', ...blockFormat(bits, columns, activations) };
+    return { kind: 'blocks', ...blockFormat(tier, bits, columns, activations) };
   };
-  return { tier, provider, activations, storage };
+  return { tier, provider, activations, accuracy: provider === 'cpu' ? 4 : 0, storage };
 }
 
 /**
- * Hidden vectors after 32 layers, as cosines with float32's, on random networks with outlier channels (512 and 1024
- * wide, 24 columns, CPU; of the full size 8.2, 7.3 and 5.8 GB):
+ * Hidden vectors after 32 layers beside float32's, as the median cosine over 8 random networks with outlier channels
+ * (512 wide, 48 columns each, CPU; `npm run bench -- tiers` prints the like), channels balanced (import/balance.ts):
  *
- *   8 bits throughout                                     0.9986   (0.9992 without rounding activations)
- *   4 bits in the last quarter's feed-forward blocks      0.9956
- *   4 bits in every feed-forward block                    0.964
- *   4 bits in every temporal matrix                       0.950
- *   4 bits in depth transformer and heads besides         0.950, but 0.947 instead of 0.950 in the logits
+ *   8 bits throughout                                     0.99929   (0.99839 unbalanced)
+ *   with zero points                                      0.99946   (0.99972 without rounding activations)
+ *   4 bits in the last quarter's feed-forward blocks      0.9984
+ *   in the last half's                                    0.9970
+ *   and in the last half's attention outputs              0.9965
+ *   4 bits in every temporal matrix                       0.965     (0.936 unbalanced)
  *
- * So four bits are harmless only late, where no layer is left to carry an error on: `mixed`. `q4` is for cards that
+ * So four bits are harmless only late, where few layers are left to carry an error on: `mixed`. `q4` is for cards that
  * hold nothing larger; the depth transformer and the heads would save little more and stay at eight.
  */
 function bitsOf(tier: Tier, role: WeightRole): 4 | 8 | null {
@@ -57,7 +61,11 @@ function bitsOf(tier: Tier, role: WeightRole): 4 | 8 | null {
   return null;
 }
 
-/** Sixteen levels need their zero where the block's values lie; of 256, half of them suffice on either side of it. */
-function blockFormat(bits: 4 | 8, columns: number, scales: 'f32' | 'f16'): BlockFormat {
-  return { bits, blockSize: columns % BLOCK === 0 ? BLOCK : SMALL_BLOCK, zeroPoints: bits === 4, scales };
+/**
+ * Sixteen levels need their zero where the block's values lie. Of 256, half of them on either side of it nearly suffice:
+ * the quarter of a bit is spent where nothing is to be lost.
+ */
+function blockFormat(tier: Tier, bits: 4 | 8, columns: number, scales: 'f32' | 'f16'): BlockFormat {
+  const blockSize = columns % BLOCK === 0 ? BLOCK : SMALL_BLOCK;
+  return { bits, blockSize, zeroPoints: bits === 4 || tier === 'q8', scales };
 }

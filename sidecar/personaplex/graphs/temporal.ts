@@ -121,7 +121,7 @@ function temporalLayer(
     const scale = plainWeight(bench, `${at}.${name}.alpha`, [dim], bench.plan.activations);
     return contrib.skipRmsNorm(sum, added, scale, RMS_EPSILON);
   };
-  const ffn: WeightRole = layer >= Math.floor(0.75 * config.layers) ? 'late-ffn' : 'temporal';
+  const ffn: WeightRole = 2 * layer >= config.layers ? 'late-ffn' : 'temporal';
   const matrix = (input: Value, name: string, role: WeightRole = 'temporal'): Value =>
     linear(bench, input, `${at}.${name}`, [{ name: `${at}.${name}` }], role);
 

@@ -57,7 +57,7 @@ export interface WeightSource {
 /** What part of the model a weight belongs to: quantisation and kernels are decided by it. */
 export type WeightRole =
   | 'temporal' // the layers' attention and feed-forward matrices
-  | 'late-ffn' // the feed-forward matrices of the last quarter of the layers
+  | 'late-ffn' // the feed-forward matrices of the last half of the layers
   | 'text-head' // text_linear
   | 'depth' // the depth transformer's matrices and input projections
   | 'audio-head' // linears.N
@@ -69,6 +69,8 @@ export interface StoragePlan {
   provider: Provider;
   /** Activations between the kernels. */
   activations: 'f32' | 'f16';
+  /** Of matrices in blocks: 4 rounds activations to 8 bits on the way, 0 does not. */
+  accuracy: 0 | 4;
   storage(role: WeightRole, columns: number): Storage;
 }
 

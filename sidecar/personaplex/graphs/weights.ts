@@ -203,7 +203,7 @@ function blockLinear(
     blob,
   ]);
   const { bits, blockSize } = format;
-  return contrib.matmulBlocks(x, { ...payload, rows, columns, bits, blockSize }, 4);
+  return contrib.matmulBlocks(x, { ...payload, rows, columns, bits, blockSize }, bench.plan.accuracy);
 }
 
 /** A table whose rows are gathered; its last row is zeros, for "no input" (index -1). */

@@ -117,8 +117,9 @@ async function writeFolder(
   voices: ReadonlyMap<string, Uint8Array>,
   runner: JobRunner,
 ): Promise<ModelManifest> {
-  const weights = new CheckpointWeights(checkpoint.tensors, runner);
   const { tier, provider } = options;
+  const isRounded = tier !== 'f32' && tier !== 'f16';
+  const weights = new CheckpointWeights(checkpoint.tensors, runner, isRounded ? checkpoint.lm : null);
   const plan = storagePlan(tier, provider, options.activations);
   const graphs = buildGraphs(checkpoint, weights, plan);
   const total = Object.values(graphs).reduce((sum, graph) => sum + weightBytes(graph), 0);

@@ -12,6 +12,7 @@ import {
   type Dtype,
 } from '../checkpoint';
 import type { BlockFormat, WeightBlocks } from '../graphs/types';
+import type { Factors, Sizes } from './balance';
 import { BlockQuantiser, noLikeness, type Likeness } from '../quantise';
 
 /** A run of elements in a file. */
@@ -28,10 +29,13 @@ export interface ReadJob {
   tensor: string;
   segments: readonly Segment[];
   columns: number;
+  /** Multiplied into the rows and columns read; see balance.ts. */
+  factors?: Factors;
   want:
     | { form: 'floats' }
     | { form: 'halves' }
-    | { form: 'blocks'; format: BlockFormat; importance: Float32Array | null };
+    | { form: 'blocks'; format: BlockFormat; importance: Float32Array | null }
+    | { form: 'sizes'; columnWeights: Float32Array };
 }
 export interface HashJob {
   kind: 'hash';
@@ -43,6 +47,7 @@ export type JobResult =
   | { form: 'floats'; floats: Float32Array }
   | { form: 'halves'; halves: Uint16Array; likeness: Likeness }
   | { form: 'blocks'; blocks: WeightBlocks; likeness: Likeness }
+  | { form: 'sizes'; sizes: Sizes }
   | { form: 'hash'; sha256: string };
 
 const HASH_CHUNK = 4 * 2 ** 20;
@@ -71,6 +76,7 @@ export class Labourer {
     }
     const floats = new Float32Array(count);
     this.fill(job, floats);
+    if (want.form === 'sizes') return { form: 'sizes', sizes: sizesOf(floats, want.columnWeights) };
     return want.form === 'floats' ? { form: 'floats', floats } : toHalves(job.tensor, floats);
   }
 
@@ -91,6 +97,7 @@ export class Labourer {
         `Tensor ${job.tensor} holds ${Number.isNaN(into[bad]!) ? 'a NaN' : 'an infinity'}; the checkpoint is damaged.`,
         { hint: 'Download the checkpoint again.' },
       );
+    if (job.factors) scale(into, job.columns, job.factors);
   }
 
   private open(file: string): number {
@@ -112,6 +119,32 @@ const tooLarge = (tensor: string, purpose: string, hint?: string): NpcVoiceError
   new NpcVoiceError('model_invalid', `Tensor ${tensor} holds values too large to ${purpose}.`, {
     hint: hint ?? 'No trained weight is so large: download the checkpoint again.',
   });
+
+/** Multiplies factors into rows of `width` values. */
+function scale(values: Float32Array, width: number, { rows, columns }: Factors): void {
+  for (let row = 0, at = 0; at < values.length; row++, at += width) {
+    const factor = rows ? rows[row]! : 1;
+    if (columns) for (let c = 0; c < width; c++) values[at + c]! *= factor * columns[c]!;
+    else for (let c = 0; c < width; c++) values[at + c]! *= factor;
+  }
+}
+
+function sizesOf(values: Float32Array, weights: Float32Array): Sizes {
+  const width = weights.length;
+  const rows = new Float64Array(values.length / width);
+  const columns = new Float64Array(width);
+  for (let row = 0, at = 0; at < values.length; row++, at += width) {
+    let sum = 0;
+    for (let c = 0; c < width; c++) {
+      const value = values[at + c]!;
+      const weighted = value * weights[c]!;
+      columns[c]! += value * value;
+      sum += weighted * weighted;
+    }
+    rows[row] = sum;
+  }
+  return { rows, columns };
+}
 
 /** Rounds to nearest even. */
 function toHalves(tensor: string, floats: Float32Array): JobResult {
@@ -145,13 +178,20 @@ function hashFile(file: string): string {
 
 /** Buffers of a result that may move to another thread instead of being copied. */
 export function transferable(result: JobResult): ArrayBuffer[] {
-  const views =
-    result.form === 'floats'
-      ? [result.floats]
-      : result.form === 'halves'
-        ? [result.halves]
-        : result.form === 'blocks'
-          ? [result.blocks.packed, result.blocks.scales, result.blocks.zeroPoints]
-          : [];
-  return views.flatMap((view) => (view ? [view.buffer as ArrayBuffer] : []));
+  return viewsOf(result).flatMap((view) => (view ? [view.buffer as ArrayBuffer] : []));
+}
+
+function viewsOf(result: JobResult): (ArrayBufferView | null)[] {
+  switch (result.form) {
+    case 'floats':
+      return [result.floats];
+    case 'halves':
+      return [result.halves];
+    case 'blocks':
+      return [result.blocks.packed, result.blocks.scales, result.blocks.zeroPoints];
+    case 'sizes':
+      return [result.sizes.rows, result.sizes.columns];
+    case 'hash':
+      return [];
+  }
 }

@@ -1,7 +1,8 @@
 /** A checkpoint as the graph builders ask for it: every reading is a job for the importer's threads. */
 import { dtypeBytes, elementCount, type CanonicalTensor } from '../checkpoint';
-import type { BlockFormat, WeightBlocks, WeightSlice, WeightSource } from '../graphs/types';
+import type { BlockFormat, LmConfig, WeightBlocks, WeightSlice, WeightSource } from '../graphs/types';
 import { addLikeness, cosineOf, type Likeness } from '../quantise';
+import { Balance, type Sizes, type Unbalanced } from './balance';
 import type { JobResult, ReadJob, Segment } from './job';
 import type { JobRunner } from './pool';
 
@@ -12,29 +13,20 @@ export interface SourcedTensor extends CanonicalTensor {
 
 /** Elements read by one job of floats or halves; larger slices are put together from several. */
 const PART_ELEMENTS = 8 * 2 ** 20;
-/** The least weight of a column relative to the mean: no column's error is free. */
-const LEAST_IMPORTANCE = 1e-3;
-
-/**
- * The norm a matrix reads through, if any. RMSNorm makes every input channel of unit mean square and then scales it by
- * `alpha`; so the output error that a column's rounding causes grows with alpha². That much is known about the
- * activations without running the model, and the search for blocks' ranges weights its errors by it.
- */
-function normBefore(name: string): string | null {
-  const layer = /^((?:transformer|depformer)\.layers\.\d+)\.(?:(self_attn\.in_proj_weight)|gating\.(?:\d+\.)?linear_in\.weight)$/.exec(name);
-  if (layer) return `${layer[1]}.${layer[2] ? 'norm1' : 'norm2'}.alpha`;
-  return name === 'text_linear.weight' || name.startsWith('depformer_in.') ? 'out_norm.alpha' : null;
-} // prettier-ignore
-
 export class CheckpointWeights implements WeightSource {
   private readonly likeness = new Map<string, Likeness>();
   private readonly read = new Set<string>();
-  private readonly importances = new Map<string, Promise<Float32Array>>();
 
+  private readonly balance: Balance | null;
+
+  /** @param balanced dimensions of the language model whose channels are shared out before rounding; see balance.ts */
   constructor(
     private readonly tensors: ReadonlyMap<string, SourcedTensor>,
     private readonly runner: JobRunner,
-  ) {}
+    balanced: LmConfig | null = null,
+  ) {
+    this.balance = balanced && new Balance(balanced, this.unbalanced());
+  }
 
   shapeOf(name: string): readonly number[] | undefined {
     return this.tensors.get(name)?.shape;
@@ -53,8 +45,8 @@ export class CheckpointWeights implements WeightSource {
   }
 
   async readBlocks(slice: WeightSlice, format: BlockFormat): Promise<WeightBlocks> {
-    const importance = await this.importanceOf(slice.name);
-    const job = this.job(slice, { form: 'blocks', format, importance });
+    const importance = (await this.balance?.importanceOf(slice.name)) ?? null;
+    const job = await this.job(slice, { form: 'blocks', format, importance });
     const result = await this.perform(job);
     if (result.form !== 'blocks') throw new TypeError(`${slice.name} came as ${result.form}`);
     return result.blocks;
@@ -70,7 +62,16 @@ export class CheckpointWeights implements WeightSource {
     return [...this.tensors.keys()].filter((name) => !this.read.has(name));
   }
 
-  private job(slice: WeightSlice, want: ReadJob['want']): ReadJob {
+  private async job(slice: WeightSlice, want: ReadJob['want']): Promise<ReadJob> {
+    const job = this.plainJob(slice, want);
+    if (!this.balance) return job;
+    const { rows, columns } = await this.balance.factorsOf(slice.name);
+    if (!rows && !columns) return job;
+    return { ...job, factors: { rows: rows && slice.rows ? rows.slice(...slice.rows) : rows, columns } };
+  }
+
+  /** A reading of the checkpoint as it is. */
+  private plainJob(slice: WeightSlice, want: ReadJob['want']): ReadJob {
     const tensor = this.tensors.get(slice.name);
     if (!tensor) throw new RangeError(`there is no tensor ${slice.name}`);
     const columns = elementCount(tensor.shape.slice(1));
@@ -109,31 +110,51 @@ export class CheckpointWeights implements WeightSource {
     const parts: Promise<void>[] = [];
     for (let row = from; row < to; row += step) {
       const rows = [row, Math.min(to, row + step)] as const;
-      const part = this.perform(this.job({ name: slice.name, rows }, want)).then((result) => {
+      const part = async (): Promise<void> => {
+        const result = await this.perform(await this.job({ name: slice.name, rows }, want));
         const values = valuesOf(result);
         if (!values) throw new TypeError(`${slice.name} came as ${result.form}`);
         all.set(values, (row - from) * columns);
-      });
-      parts.push(part);
+      };
+      parts.push(part());
     }
     await Promise.all(parts);
     return all;
   }
 
-  private importanceOf(name: string): Promise<Float32Array | null> {
-    const norm = normBefore(name);
-    if (!norm || !this.tensors.has(norm)) return Promise.resolve(null);
-    let importance = this.importances.get(norm);
-    if (!importance) this.importances.set(norm, (importance = this.readFloats({ name: norm }).then(squares)));
-    return importance;
+  /** The checkpoint as it is, for the balance to measure. */
+  private unbalanced(): Unbalanced {
+    const read = async <F extends JobResult['form']>(
+      slice: WeightSlice,
+      want: ReadJob['want'] & { form: F },
+    ): Promise<Extract<JobResult, { form: F }>> => {
+      const result = await this.runner.run(this.plainJob(slice, want));
+      if (result.form !== want.form) throw new TypeError(`${slice.name} came as ${result.form}`);
+      return result as Extract<JobResult, { form: F }>;
+    };
+    return {
+      shapeOf: (name) => this.shapeOf(name),
+      vector: async (name) => (await read({ name }, { form: 'floats' })).floats,
+      sizes: async (name, columnWeights) => {
+        const [rows = 0] = this.shapeOf(name)!;
+        const step = Math.max(1, Math.floor(PART_ELEMENTS / columnWeights.length));
+        const parts = Array.from({ length: Math.ceil(rows / step) }, (_, part) => {
+          const range = [part * step, Math.min(rows, (part + 1) * step)] as const;
+          return read({ name, rows: range }, { form: 'sizes', columnWeights });
+        });
+        const whole: Sizes = {
+          rows: new Float64Array(rows),
+          columns: new Float64Array(columnWeights.length),
+        };
+        // In order, so that the same checkpoint gives the same bits on any number of threads.
+        for (const [part, { sizes }] of (await Promise.all(parts)).entries()) {
+          whole.rows.set(sizes.rows, part * step);
+          sizes.columns.forEach((size, c) => (whole.columns[c]! += size));
+        }
+        return whole;
+      },
+    };
   }
-}
-
-/** alpha² relative to its mean. */
-function squares(alpha: Float32Array): Float32Array {
-  const squared = alpha.map((value) => value * value);
-  const mean = squared.reduce((sum, value) => sum + value, 0) / squared.length || 1;
-  return squared.map((value) => Math.max(LEAST_IMPORTANCE, value / mean));
 }
 
 /** Where rows [from, to) of a tensor lie: in one place, or in several where it is kept in parts. */

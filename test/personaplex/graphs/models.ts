@@ -7,6 +7,7 @@ import {
   type LmConfig,
   type Provider,
   type Tier,
+  type WeightSource,
 } from '../../../sidecar/personaplex/graphs';
 import { modelBytes } from '../../../sidecar/personaplex/onnx';
 import { LanguageModel } from '../../../sidecar/personaplex/runtime';
@@ -57,7 +58,7 @@ export function randomWeights(config: LmConfig, seed = 1): MemoryWeights {
 
 export async function openModel(
   config: LmConfig,
-  weights: MemoryWeights,
+  weights: WeightSource,
   options: { tier?: Tier; provider?: Provider; activations?: 'f32' | 'f16' } = {},
 ): Promise<LanguageModel> {
   const { tier = 'f32', provider = 'cpu' } = options;

@@ -14,6 +14,17 @@ describe('storage plan', () => {
     expect(bits('q4')).toEqual([4, 4, 8, 8, 8, 8]);
   });
 
+  it('spends zero points on 8 bits only where nothing is to be lost', () => {
+    expect(storagePlan('q8', 'cpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: true });
+    expect(storagePlan('mixed', 'cpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: false });
+    expect(storagePlan('mixed', 'cpu').storage('late-ffn', 4096)).toMatchObject({ zeroPoints: true });
+  });
+
+  it('lets activations be rounded on the CPU only, where small blocks of them share a step', () => {
+    expect(storagePlan('q8', 'cpu').accuracy).toBe(4);
+    expect(storagePlan('q8', 'webgpu').accuracy).toBe(0);
+  });
+
   it('fits blocks to the width', () => {
     const { storage } = storagePlan('q4', 'cpu');
     expect(storage('temporal', 2816)).toMatchObject({ blockSize: 32, zeroPoints: true });

@@ -120,7 +120,7 @@ describe('an import', () => {
 
   it('names every rounded tensor’s cosine: 8 bits closer than 4', async () => {
     const { cosines } = await run();
-    // The last of two layers is in the last quarter, whose feed-forward blocks have 4 bits.
+    // The second of two layers is in the last half, whose feed-forward blocks have 4 bits.
     expect(cosines['transformer.layers.1.gating.linear_in.weight']).toBeGreaterThan(0.99);
     expect(cosines['transformer.layers.1.gating.linear_in.weight']).toBeLessThan(0.9999);
     expect(cosines['transformer.layers.0.gating.linear_in.weight']).toBeGreaterThan(0.9999);

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { Generator, GREEDY, type Sampling, type SpeechTokens } from '../../../sidecar/personaplex/generator';
 import type { Outlook } from '../../../sidecar/personaplex/runtime';
-import { largestError, openModel, randomColumn, randomWeights, SMALL, uniform } from '../graphs/models';
+import {
+  cosine,
+  largestError,
+  openModel,
+  randomColumn,
+  randomWeights,
+  SMALL,
+  uniform,
+} from '../graphs/models';
 import { webgpuRuns } from './webgpu';
 
 const available = await webgpuRuns();
@@ -79,6 +87,30 @@ describe.skipIf(!available)('WebGPU', () => {
     await gpu.close();
     await cpu.close();
   }, 120_000);
+
+  it.each(['q8', 'mixed', 'q4'] as const)(
+    'computes what the CPU does in tier %s, but for activations that the CPU rounds',
+    async (tier) => {
+      const two = { ...config, layers: 2 };
+      const own = randomWeights(two, 6);
+      // The software GPU has no float16.
+      const gpu = await openModel(two, own, { provider: 'webgpu', tier, activations: 'f32' });
+      const cpu = await openModel(two, own, { tier });
+      const next = uniform(6);
+      const [ours, theirs] = [gpu.newCache(1), cpu.newCache(1)];
+      for (let column = 0; column < 4; column++) {
+        const tokens = columnsOf(1, next);
+        const a = await gpu.consume(ours, { tokens, steps: 1 }, [true]);
+        const b = await cpu.consume(theirs, { tokens, steps: 1 }, [true]);
+        for (const name of ['hidden', 'textLogits'] as const)
+          expect(cosine(a[name].data as Float32Array, b[name].data as Float32Array)).toBeGreaterThan(0.9995);
+      }
+      ours.dispose();
+      await gpu.close();
+      await cpu.close();
+    },
+    120_000,
+  );
 
   it('converses with 4- and 8-bit weights', async () => {
     // The software GPU has no float16.

@@ -5,6 +5,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { NpcVoiceError } from '../../errors';
 import { distFile } from '../../paths';
+import { hostEnvironment } from './environment';
 import type { Answer, Ask, HostCall, HostReply, LoadedModel, LoadModel } from './messages';
 
 export interface HostOwner {
@@ -123,6 +124,7 @@ export class HostClient {
     const child = fork(distFile('workers', 'host.js'), [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: hostEnvironment(),
       // Flags meant for this process, a debugger's port above all, are not meant for that one.
       execArgv: [],
     });

@@ -18,6 +18,7 @@ import {
 } from '../../sidecar/personaplex/import';
 import { LanguageModel, type Draw } from '../../sidecar/personaplex/runtime';
 import { openModel } from '../../sidecar/personaplex/store';
+import { cosine } from '../personaplex/graphs/models';
 import { percentile, type BenchReport, type BenchRow } from './report';
 
 /** Hidden cosines aimed at. What 4 bits cost is told, not limited. */
@@ -97,16 +98,6 @@ async function answers(id: string, models: string): Promise<Answers> {
     logits: Float32Array.from(logits),
     codes: Int32Array.from(codes),
   };
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += a[i]! * b[i]!;
-    aa += a[i]! * a[i]!;
-    bb += b[i]! * b[i]!;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 const bytesOf = ({ files }: ModelManifest): number =>

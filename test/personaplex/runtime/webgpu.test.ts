@@ -88,7 +88,7 @@ describe.skipIf(!available)('WebGPU', () => {
     await cpu.close();
   }, 120_000);
 
-  it.each(['q8', 'mixed', 'q4'] as const)(
+  it.each(['q8', 'mixed'] as const)(
     'computes what the CPU does in tier %s, but for activations that the CPU rounds',
     async (tier) => {
       const two = { ...config, layers: 2 };
@@ -98,10 +98,11 @@ describe.skipIf(!available)('WebGPU', () => {
       const cpu = await openModel(two, own, { tier });
       const next = uniform(6);
       const [ours, theirs] = [gpu.newCache(1), cpu.newCache(1)];
-      for (let column = 0; column < 4; column++) {
-        const tokens = columnsOf(1, next);
-        const a = await gpu.consume(ours, { tokens, steps: 1 }, [true]);
-        const b = await cpu.consume(theirs, { tokens, steps: 1 }, [true]);
+      // Several columns at once take other kernels than one does.
+      for (const steps of [1, 1, ours.longestRun, 5, 1]) {
+        const tokens = columnsOf(steps, next);
+        const a = await gpu.consume(ours, { tokens, steps }, [true]);
+        const b = await cpu.consume(theirs, { tokens, steps }, [true]);
         for (const name of ['hidden', 'textLogits'] as const)
           expect(cosine(a[name].data as Float32Array, b[name].data as Float32Array)).toBeGreaterThan(0.9995);
       }

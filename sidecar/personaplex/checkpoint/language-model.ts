@@ -36,6 +36,8 @@ export interface LmPlan {
 
 const HEAD_DIM = 128;
 const DEPTH_HEAD_DIM = 64;
+/** Columns the ring may have, 87 minutes of them: every 1024 have their own inputs in the graph of each layer. */
+const MOST_CONTEXT = 65_536;
 
 const USER_STEPS =
   'depth steps 8 to 15 predict the user’s own audio, which is always given; their results are never read';
@@ -236,10 +238,10 @@ function checkHeads(file: string, { dim, heads, depthDim, depthHeads, context }:
       { hint: 'Say num_heads and depformer_num_heads in a config.json beside the checkpoint.' },
     );
   // The reference's ring hides its oldest row, and of one it would leave nothing.
-  if (!Number.isInteger(context) || context < 2)
+  if (!Number.isInteger(context) || context < 2 || context > MOST_CONTEXT)
     throw new NpcVoiceError(
       'model_invalid',
-      `${file}: a context of ${context} columns is too short; it has at least 2.`,
+      `${file}: a context of ${context} columns cannot be; it is a whole number from 2 to ${MOST_CONTEXT}.`,
       { hint: 'Say context in a config.json beside the checkpoint.' },
     );
 }

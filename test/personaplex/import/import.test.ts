@@ -213,6 +213,7 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     ['with two tensors of the same bytes', () => rewriteHeader((h) => { const left = h['emb.3.weight']; h['emb.3.weight'] = { ...left, data_offsets: h['emb.2.weight'].data_offsets }; }), /emb\.3\.weight overlaps another/],
     ['with another model’s codec', () => synthesiseCodec(16), /^The codec .*tokenizer-e351c8d8-checkpoint125\.safetensors has codebooks of 16 codes; the language model .*model\.safetensors speaks 32\.$/],
     ['with another model’s tokenizer', () => writeFileSync(path.join(folder, 'tokenizer_spm_32k_3.model'), readFileSync(path.join(sound, 'config.json'))), /not a SentencePiece model/],
+    ['with a context no machine has room for', () => writeFileSync(path.join(folder, 'config.json'), '{"context":1e12}'), /a context of 1000000000000 columns cannot be; it is a whole number from 2 to 65536\.$/],
     ['without its codec', () => rmSync(path.join(folder, 'tokenizer-e351c8d8-checkpoint125.safetensors')), /lacks tokenizer-e351c8d8/],
     ['with voices of another width', () => { rmSync(path.join(folder, 'voices.tgz')); mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), narrowVoice()); }, /voice A\.pt is 2 wide; this model is 64 wide/],
   ] as [string, () => void, RegExp][])('%s', async (_, spoil, reason) => {

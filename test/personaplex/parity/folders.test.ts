@@ -175,7 +175,7 @@ describe('parity with folders of other dimensions', () => {
       },
       'Nothing says what was heard in steps[15]',
     ],
-    ['ring of one column', (trace) => (trace.config.context = 1), 'a context of 1 columns is too short'],
+    ['ring of one column', (trace) => (trace.config.context = 1), 'a context of 1 columns cannot be'],
     ['form', (trace) => (trace.steps[4].hidden = 'none'), 'It is damaged at steps.4.hidden'],
   ])('fails a trace of another %s by name, and goes on', async (_, edit, said) => {
     const { passed, lines } = await run(editJson(folderWith(LM, TRACE, MIMI, MIMI_TRACE), TRACE, edit));

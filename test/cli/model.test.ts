@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -73,7 +73,7 @@ describe('npc-voice model', () => {
     for (const { code, err } of told) {
       expect(code).toBe(1);
       // `serve` has it in its log, too.
-      expect(err.replace(/^\d.*\n/, '')).toBe(`error ${file} is missing. (model_invalid)\n      Import or install the model small again.\n`);
+      expect(err.replace(/^\d.*\n/, '')).toBe(`error ${file} is missing. (model_invalid)\n      Import the model small again.\n`);
     }
   }); // prettier-ignore
 
@@ -189,6 +189,11 @@ describe('npc-voice model install', () => {
         `ok moshiko (q8, for cpu) is already installed: commit ${hub.commit}\n  --force installs it again.\nNext: npc-voice model verify moshiko\n`,
       );
       expect(hub.seen.map((each) => each.method)).toEqual(['HEAD']);
+      const file = path.join(models, 'moshiko', 'depth.onnx.data');
+      const bytes = readFileSync(file);
+      bytes[100]! ^= 1;
+      writeFileSync(file, bytes);
+      expect((await model('verify', 'moshiko')).err).toContain(`error ${file} has changed since it was imported. (model_invalid)\n      Run \`npc-voice model install moshiko --tier q8 --provider cpu --force\`.\n`);
       const forced = await promisify(execFile)(process.execPath, [...args, '--force'], { env });
       expect(forced.stdout).toContain('ready moshiko: ');
       await hub.stop();

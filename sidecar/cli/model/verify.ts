@@ -64,7 +64,7 @@ export function registerVerify(model: Command): void {
           `${id} does not answer as ${REFERENCE_REPOSITORY} does: ${faults.join('; ')}.`,
           {
             hint: isReference
-              ? 'Update the graphics driver, or install the model again with --provider cpu.'
+              ? 'Update the graphics driver, or install the model again with --provider cpu --force.'
               : `It was imported from ${manifest.source.from}: the published answers belong to NVIDIA’s weights only.`,
           },
         );

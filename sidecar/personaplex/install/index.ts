@@ -11,7 +11,7 @@ import {
   type ModelManifest,
 } from '../import';
 import { storagePlan, type Provider, type StoragePlan, type Tier } from '../graphs';
-import { openModel } from '../store';
+import { checkSizes, openModel } from '../store';
 import { CATALOGUE, type CatalogueEntry } from './catalogue';
 import { bytesPresent, download } from './download';
 import { Hub, TransientError, type HubFile, type HubOptions } from './hub';
@@ -133,7 +133,9 @@ export async function installModel(options: InstallOptions): Promise<Installatio
 /** The model, where it was installed from the same repository in the same tier, and is whole. */
 function modelHere({ entry, models, tier }: InstallOptions): ModelManifest | null {
   try {
-    const { manifest } = openModel(entry.id, models);
+    const { folder, manifest } = openModel(entry.id, models);
+    // What can be used may still lack a voice.
+    checkSizes(folder, manifest);
     return manifest.source.from === entry.repository && manifest.tier === tier ? manifest : null;
   } catch {
     // What is not there or cannot be used is installed.

@@ -1,7 +1,14 @@
 /** The models on this machine: where they are, what they are, and whether they are what they should be. */
 export { codecInput, numpyNormal } from './codec-input';
 export { modelsFolder } from './location';
-export { listModels, openModel, removeModel, type InstalledModel, type ModelList } from './models';
+export {
+  checkSizes,
+  listModels,
+  openModel,
+  removeModel,
+  type InstalledModel,
+  type ModelList,
+} from './models';
 export {
   hasReference,
   judgeReport,

@@ -22,10 +22,16 @@ export interface ModelList {
   broken: { id: string; error: NpcVoiceError }[];
 }
 
+/** How to get a damaged model whole: one that was installed would else be found to be here already. */
+const howToMend = ({ id, tier, provider, source }: ModelManifest): string =>
+  source.revision === undefined
+    ? `Import the model ${id} again.`
+    : `Run \`npc-voice model install ${id} --tier ${tier} --provider ${provider} --force\`.`;
+
 /** A file of a model that is not what the manifest says it is. */
 export const badFile = (folder: string, manifest: ModelManifest, name: string, what: string): NpcVoiceError =>
   new NpcVoiceError('model_invalid', `${path.join(folder, name)} ${what}.`, {
-    hint: `Import or install the model ${manifest.id} again.`,
+    hint: howToMend(manifest),
   });
 
 /**

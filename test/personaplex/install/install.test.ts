@@ -354,6 +354,7 @@ describe('an installation', () => {
       ['is of another tier', () => ({ tier: 'q8' as const })],
       ['is for another place', () => ({ place: async () => ({ provider: 'webgpu' as const }) })],
       ['lost a file', () => (rmSync(path.join(folder, 'tiny', 'depth.onnx.data')), {})],
+      ['lost a voice', () => (rmSync(path.join(folder, 'tiny', 'voices', 'NATF2.pt')), {})],
       ['came from elsewhere', () => ({ entry: { ...entry, repository: 'someone/other' } })],
     ] as [string, () => Partial<InstallOptions>][])('does it all when it %s', async (_, change) => {
       await install(change());

@@ -106,7 +106,7 @@ describe('verifying files', () => {
     const gone = expect.objectContaining({
       code: 'model_invalid',
       message: `${file} is missing.`,
-      hint: 'Import or install the model spoiled again.',
+      hint: 'Import the model spoiled again.',
     });
     expect(() => openModel('spoiled', models)).toThrow(gone);
     const { models: sound, broken } = listModels(models);

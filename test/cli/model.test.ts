@@ -273,6 +273,14 @@ describe('the progress meter', () => {
     expect(lines.map((line) => /(\d+)%/.exec(line)![1])).toEqual(['0', '28', '57', '85', '100']);
   });
 
+  it.each([true, false])('says once that a thing is done (in a terminal: %s)', (isTTY) => {
+    let text = '';
+    const meter = new Meter({ isTTY, write: (part: string) => ((text += part), true) } as never, () => 0);
+    for (const done of [1, 2, 2]) meter.update('importing', done, 2);
+    meter.update('checking files', 2, 2);
+    expect(text.match(/100%/g)).toHaveLength(2);
+  });
+
   it('says times as people do', () => {
     expect([0, 59.4, 160, 11_100].map(timeText)).toEqual(['0 s', '59 s', '2 min 40 s', '3 h 5 min']);
   });

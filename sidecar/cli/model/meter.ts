@@ -21,6 +21,7 @@ export class Meter {
   private drawn = -Infinity;
   private label = '';
   private open = false;
+  private isDone = false;
 
   constructor(
     private readonly out: Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean } = process.stderr,
@@ -34,11 +35,15 @@ export class Meter {
       this.label = label;
       this.past.length = 0;
       this.drawn = -Infinity;
+      this.isDone = false;
     }
+    const isLast = done >= total;
+    // The end is told once.
+    if (isLast && this.isDone) return;
+    this.isDone = isLast;
     const at = this.now();
     this.past.push({ at, done });
     while (this.past.length > 2 && this.past[0]!.at < at - WINDOW_MS) this.past.shift();
-    const isLast = done >= total;
     if (!isLast && at - this.drawn < (this.out.isTTY ? REDRAW_MS : LOG_MS)) return;
     this.drawn = at;
     this.draw(done, total);

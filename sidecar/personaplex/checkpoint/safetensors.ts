@@ -117,7 +117,7 @@ function parseEntry(
     throw invalid(
       file,
       `tensor ${name} ends at byte ${dataStart + end}, but the file has only ${dataStart + dataLength}: it is truncated`,
-      'Its download was cut short: run the same command again to resume it.',
+      'Its download was cut short: fetch the rest of it, or all of it again, then import it.',
     );
   const elements = (shape as number[]).reduce((product, size) => product * size, 1);
   const bytes = elements * dtypeBytes(entry.dtype);

@@ -12,7 +12,7 @@ import {
   type MimiDimensions,
 } from '../checkpoint';
 import type { LmConfig } from '../graphs/types';
-import { readVoiceArchive, readVoiceEmbeddings } from '../voice';
+import { readVoiceArchive, readVoiceEmbeddings, type VoiceEmbeddings } from '../voice';
 import type { SourcedTensor } from './weights';
 
 export interface CheckpointFiles {
@@ -141,7 +141,7 @@ export function readVoices(source: string | undefined, dim: number): Map<string,
       )
     : readVoiceArchive(readFileSync(source));
   for (const [name, bytes] of voices) {
-    const voice = readVoiceEmbeddings(bytes);
+    const voice = readVoice(name, bytes);
     if (voice.dim !== dim)
       throw new NpcVoiceError(
         'voice_invalid',
@@ -152,4 +152,18 @@ export function readVoices(source: string | undefined, dim: number): Map<string,
       );
   }
   return voices;
+}
+
+function readVoice(name: string, bytes: Uint8Array): VoiceEmbeddings {
+  try {
+    return readVoiceEmbeddings(bytes);
+  } catch (error) {
+    if (!(error instanceof NpcVoiceError)) throw error;
+    // Among many voices it matters which.
+    const { code, message, hint } = error;
+    throw new NpcVoiceError(code, `The voice ${name} cannot be imported. ${message}`, {
+      ...(hint ? { hint } : {}),
+      cause: error,
+    });
+  }
 }

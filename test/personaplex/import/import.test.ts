@@ -215,6 +215,7 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     ['with another model’s tokenizer', () => writeFileSync(path.join(folder, 'tokenizer_spm_32k_3.model'), readFileSync(path.join(sound, 'config.json'))), /not a SentencePiece model/],
     ['with a context no machine has room for', () => writeFileSync(path.join(folder, 'config.json'), '{"context":1e12}'), /a context of 1000000000000 columns cannot be; it is a whole number from 2 to 65536\.$/],
     ['without its codec', () => rmSync(path.join(folder, 'tokenizer-e351c8d8-checkpoint125.safetensors')), /lacks tokenizer-e351c8d8/],
+    ['with a voice that is none', () => { rmSync(path.join(folder, 'voices.tgz')); mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), 'cos\nsystem\n'); }, /^The voice A\.pt cannot be imported\. The voice file is refused: it is not a ZIP archive/],
     ['with voices of another width', () => { rmSync(path.join(folder, 'voices.tgz')); mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), narrowVoice()); }, /voice A\.pt is 2 wide; this model is 64 wide/],
   ] as [string, () => void, RegExp][])('%s', async (_, spoil, reason) => {
     spoil();

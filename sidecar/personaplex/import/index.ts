@@ -97,6 +97,7 @@ export async function importModel(options: ImportOptions): Promise<ModelManifest
   sweepLeftovers(models);
   const folder = path.join(models, `.import-${id}-${process.pid}`);
   mkdirSync(folder);
+  writing.add(folder);
   const runner = jobRunner(options.threads);
   try {
     const manifest = await writeFolder(folder, options, checkpoint, voices, runner);
@@ -107,6 +108,7 @@ export async function importModel(options: ImportOptions): Promise<ModelManifest
   } finally {
     await runner.close();
     rmSync(folder, { recursive: true, force: true });
+    writing.delete(folder);
   }
 }
 
@@ -162,7 +164,10 @@ async function writeFolder(
     files: await hashFolder(folder, runner),
     voices: [...voices.keys()].map((name) => name.replace(/\.pt$/, '')).sort(),
     cosines: Object.fromEntries(
-      [...weights.cosines()].map(([name, cosine]) => [name, Math.round(cosine * 1e7) / 1e7]),
+      // By name: threads finish in any order.
+      [...weights.cosines()]
+        .map(([name, cosine]) => [name, Math.round(cosine * 1e7) / 1e7] as const)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
     ),
     dropped: checkpoint.dropped.map(({ name, rows, reason }) =>
       rows ? { name, rows: [rows[0], rows[1]], reason } : { name, reason },
@@ -267,12 +272,17 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** Folders this process writes now. One that bears its number otherwise is of another: a container's are all alike. */
+const writing = new Set<string>();
+
 /** Removes what killed imports and removals left behind; a model that was set aside but never replaced is put back. */
 export function sweepLeftovers(models: string): void {
   for (const name of readdirSync(models)) {
     const match = /^\.(import|old|gone)-([a-z0-9_-]+)-(\d+)$/.exec(name);
-    if (!match || isAlive(Number(match[3]))) continue;
+    if (!match) continue;
     const at = path.join(models, name);
+    const pid = Number(match[3]);
+    if (pid === process.pid ? writing.has(at) : isAlive(pid)) continue;
     const model = path.join(models, match[2]!);
     if (match[1] === 'old' && !existsSync(model)) renameSync(at, model);
     else rmSync(at, { recursive: true, force: true });

@@ -112,6 +112,8 @@ export function removeModel(id: string, root: string): void {
   if (!MODEL_ID.test(id) || !existsSync(folder)) openModel(id, root);
   // Renamed first, so that nothing half-removed is ever found under the model's name.
   const gone = path.join(root, `.gone-${id}-${process.pid}`);
+  // A removal that was killed may have had the same number: in a container they all have.
+  rmSync(gone, { recursive: true, force: true });
   renameSync(folder, gone);
   rmSync(gone, { recursive: true, force: true });
 }

@@ -19,7 +19,7 @@ import {
   type ModelManifest,
 } from '../../../sidecar/personaplex/import';
 import { LanguageModel } from '../../../sidecar/personaplex/runtime';
-import { openModel } from '../../../sidecar/personaplex/store';
+import { openModel, removeModel } from '../../../sidecar/personaplex/store';
 import { fixtures } from '../checkpoint/build';
 import { pickle, tensor, tgz, zip } from '../voice/build';
 import { SMALL_LM, SMALL_MIMI, smallCheckpoint, temporaryFolder } from './build';
@@ -116,6 +116,14 @@ describe('an import', () => {
     const users = manifest.dropped.filter((tensor) => /depth steps 8 to 15/.test(tensor.reason));
     expect(users.some((tensor) => tensor.name === 'linears.15.weight' && !tensor.rows)).toBe(true);
     expect(users.some((tensor) => tensor.name.endsWith('in_proj_weight') && tensor.rows)).toBe(true);
+  }); // prettier-ignore
+
+  it.each(['f16', 'q8', 'mixed', 'q4'] as const)('in tier %s writes the same on any number of threads', async (tier) => {
+    const alone = await run({ tier });
+    for (const threads of [1, 3]) {
+      const manifest = await run({ tier, threads });
+      expect(JSON.stringify({ ...manifest, imported: alone.imported })).toBe(JSON.stringify(alone));
+    }
   }); // prettier-ignore
 
   it('names every rounded tensor’s cosine: 8 bits closer than 4', async () => {
@@ -281,6 +289,19 @@ describe('an import that is killed', () => {
     expect(() => openModel('small', models)).toThrow(/no model small/);
     await run();
     expect(readdirSync(models).sort()).toEqual(['other', 'small']);
+  });
+
+  it('under the number the next one has is swept up all the same, as in a container', async () => {
+    const left = path.join(models, `.import-small-${process.pid}`);
+    mkdirSync(left);
+    writeFileSync(path.join(left, 'temporal.onnx.data'), 'half');
+    await run();
+    expect(readdirSync(models)).toEqual(['small']);
+    const gone = path.join(models, `.gone-small-${process.pid}`);
+    mkdirSync(gone);
+    writeFileSync(path.join(gone, 'depth.onnx'), 'half');
+    removeModel('small', models);
+    expect(readdirSync(models)).toEqual([]);
   });
 
   it('between its two renames leaves the old model to be put back', async () => {

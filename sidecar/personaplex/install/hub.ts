@@ -150,6 +150,9 @@ export class Hub {
       }
       if (response.ok) return { response, seen, abort };
       await response.body?.cancel();
+      // A CDN knows nothing of licences and tokens: it refuses a link that has expired, and the hub gives a new one.
+      if (url.origin !== this.base.origin && (response.status === 401 || response.status === 403))
+        throw new TransientError(`${url.host} answered ${response.status}`);
       throw this.failure(response, repository, name);
     }
     throw new NpcVoiceError('io', `The hub sends the download of ${name} round in circles.`);

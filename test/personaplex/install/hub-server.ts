@@ -22,6 +22,8 @@ export interface Faults {
   tokens?: readonly string[];
   /** Tokens that are known but whose owners have not accepted the licence. */
   notAccepted?: readonly string[];
+  /** The CDN refuses so many links as expired. */
+  expired?: number;
   /** Break off after so many bytes of a body, this many times. */
   drop?: { after: number; times: number };
   /** Answer 503 this many times. */
@@ -72,6 +74,10 @@ export class HubServer {
     if (this.faults.busy) {
       this.faults.busy--;
       return void response.writeHead(503).end();
+    }
+    if (at === 'cdn' && this.faults.expired) {
+      this.faults.expired--;
+      return void response.writeHead(403).end();
     }
     if (at === 'cdn')
       return file ? this.send(request, response, file.bytes) : void response.writeHead(404).end();

@@ -186,6 +186,13 @@ describe('a download', () => {
     expect(waits.join('; ')).toMatch(/503.*no answer/);
   });
 
+  it('asks for a new link where the CDN refuses one', async () => {
+    server.faults = { tokens: [TOKEN], expired: 1 };
+    const { sha256, waits } = await fetchFile();
+    expect(sha256).toBe(sha(blob));
+    expect(waits).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+ answered 403$/)]);
+  });
+
   it('gives up after connections that bring nothing, and keeps what it has', async () => {
     const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
     writeFileSync(path.join(folder, 'model.bin.part'), blob.subarray(0, 70_000));

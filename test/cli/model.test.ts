@@ -77,6 +77,20 @@ describe('npc-voice model', () => {
     }
   }); // prettier-ignore
 
+  it('says so where the folder of models is a file', async () => {
+    const folder = models;
+    models = path.join(folder, 'file');
+    writeFileSync(models, '');
+    try {
+      expect((await model('list')).err).toBe(`error ${models} should be the folder of models, and is a file. (io)\n      Set NPC_VOICE_MODELS to a folder.\n`);
+      const cannot = `error The folder of models ${models} cannot be made: EEXIST. (io)\n      Set NPC_VOICE_MODELS to a folder you may write to.\n`;
+      expect((await importSmall()).err).toBe(cannot);
+      expect((await model('install', 'moshiko', '--accept-licence', '--provider', 'cpu')).err).toBe(cannot);
+    } finally {
+      models = folder;
+    }
+  }); // prettier-ignore
+
   it('ends with code 1 and says what to do when it cannot', async () => {
     const refused = await model('install', 'personaplex');
     expect(refused.code).toBe(1);

@@ -93,7 +93,7 @@ export async function importModel(options: ImportOptions): Promise<ModelManifest
   if (files.tokenizer) checkTokenizer(files.tokenizer, checkpoint.lm.textCard);
   const voices = readVoices(files.voices, checkpoint.lm.dim);
 
-  mkdirSync(models, { recursive: true });
+  makeModelsFolder(models);
   sweepLeftovers(models);
   const folder = path.join(models, `.import-${id}-${process.pid}`);
   mkdirSync(folder);
@@ -228,6 +228,22 @@ async function hashFolder(folder: string, runner: JobRunner): Promise<ModelManif
       return { name: name.split(path.sep).join('/'), size: statSync(file).size, sha256: result.sha256 };
     }),
   );
+}
+
+/**
+ * Makes the folder of models, where it is not there yet.
+ * @throws NpcVoiceError `io` when it cannot be made
+ */
+export function makeModelsFolder(models: string): void {
+  try {
+    mkdirSync(models, { recursive: true });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new NpcVoiceError('io', `The folder of models ${models} cannot be made: ${code}.`, {
+      hint: 'Set NPC_VOICE_MODELS to a folder you may write to.',
+      cause,
+    });
+  }
 }
 
 /** @throws NpcVoiceError `io` when the folder's disk has less room than `bytes` */

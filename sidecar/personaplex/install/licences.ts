@@ -1,6 +1,7 @@
 /** Which licences were accepted on this machine. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeModelsFolder } from '../import';
 
 const FILE = 'licences.json';
 
@@ -22,7 +23,7 @@ export const isAccepted = (models: string, repository: string): boolean =>
 
 /** Remembers that it was. */
 export function rememberAccepted(models: string, repository: string, licence: string): void {
-  mkdirSync(models, { recursive: true });
+  makeModelsFolder(models);
   const all = { ...read(models), [repository]: { licence, accepted: new Date().toISOString() } };
   const file = path.join(models, FILE);
   writeFileSync(`${file}.new`, `${JSON.stringify(all, null, 1)}\n`);

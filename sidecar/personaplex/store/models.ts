@@ -72,7 +72,12 @@ function describe(folder: string): InstalledModel {
 /** Every model below `root`, by name. A folder that does not exist holds none. */
 export function listModels(root: string): ModelList {
   const list: ModelList = { models: [], broken: [] };
-  if (!existsSync(root)) return list;
+  const found = statSync(root, { throwIfNoEntry: false });
+  if (!found) return list;
+  if (!found.isDirectory())
+    throw new NpcVoiceError('io', `${root} should be the folder of models, and is a file.`, {
+      hint: 'Set NPC_VOICE_MODELS to a folder.',
+    });
   for (const entry of readdirSync(root, { withFileTypes: true }).sort((a, b) =>
     a.name.localeCompare(b.name),
   )) {

@@ -102,7 +102,7 @@ export function registerBench(model: Command): void {
         say(
           total <= 80
             ? `${pc.green('ok')} it keeps up with speech`
-            : `${pc.yellow('slow')} it falls behind speech ${(total / 80).toFixed(1)} times; try a smaller tier or a GPU`,
+            : `${pc.yellow('slow')} it falls behind speech ${(total / 80).toFixed(1)} times; ${provider === 'webgpu' ? 'try a smaller tier' : 'try a smaller tier or a GPU'}`,
         );
       }),
     );

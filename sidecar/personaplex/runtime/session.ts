@@ -53,11 +53,11 @@ export async function openSession(
     const where = provider === 'webgpu' ? 'the GPU (WebGPU)' : 'the CPU';
     throw new NpcVoiceError(
       'model_unavailable',
-      `A model graph could not be loaded on ${where}: ${(cause as Error).message}`,
+      `A model graph could not be loaded on ${where}: ${(cause as Error).message.trim()}`,
       {
         hint:
           provider === 'webgpu'
-            ? 'Check the graphics driver with `npc-voice doctor`, or run with --provider cpu.'
+            ? 'Check the graphics driver with `npc-voice doctor`, or install or import the model again with --provider cpu.'
             : 'Check the model files with `npc-voice model verify`.',
         cause,
       },

@@ -65,6 +65,7 @@ export function registerInstall(model: Command): void {
           again: options.force,
           accept: (entry) => askForLicence(entry, options.acceptLicence),
           on: {
+            outdated: () => say(`The hub has newer files of ${name}; they are installed in its place.`),
             download: (file, bytes, size) => meter.update(file, bytes, size),
             retrying: (why, waitMs) => {
               meter.end();

@@ -22,6 +22,8 @@ export { bytesPresent, download, type DownloadOptions } from './download';
 export { Hub, TransientError, type HubFile, type HubOptions } from './hub';
 export { isAccepted, rememberAccepted } from './licences';
 
+/** The file that tells one release of a model from another; every repository of the catalogue has it. */
+const WEIGHTS = 'model.safetensors';
 /** Parts of downloads and downloads that are kept. */
 const DOWNLOADS = '.downloads';
 
@@ -49,6 +51,8 @@ export interface InstallOptions {
   again?: boolean;
   threads?: number;
   on: {
+    /** The model is here, but the hub has something newer, which is installed now. */
+    outdated?: () => void;
     download?: (file: string, bytes: number, size: number) => void;
     retrying?: (why: string, waitMs: number) => void;
     import?: (progress: ImportProgress) => void;
@@ -87,8 +91,11 @@ export async function installModel(options: InstallOptions): Promise<Installatio
   const here = options.again || options.keepDownload ? null : modelHere(options);
   if (here) {
     place = await options.place();
-    const found = isPlacedAs(here, place) ? await compareWithHub(hub, entry, here) : null;
-    if (found) return found;
+    if (isPlacedAs(here, place)) {
+      const found = await compareWithHub(hub, entry, here);
+      if (found) return found;
+      on.outdated?.();
+    }
   }
   await agree(options);
   place ??= await options.place();
@@ -149,18 +156,23 @@ const isPlacedAs = (
 ): boolean => provider === wanted && activations === storagePlan(tier, wanted, precision).activations;
 
 /**
- * Asks the hub, once, for its newest commit. A hub that gives no answer does not make a model that is here less
- * installed.
- * @returns null when the hub has another commit, or tells of none
+ * Asks the hub, once, for its newest commit; of a mirror that tells of none, whether the weights are the same. A hub
+ * that gives no answer does not make a model that is here less installed.
+ * @returns null when the hub has something else
  */
 async function compareWithHub(
   hub: Hub,
-  entry: CatalogueEntry,
+  { repository }: CatalogueEntry,
   manifest: ModelManifest,
 ): Promise<Installation | null> {
+  const { revision, files } = manifest.source;
   try {
-    const { commit } = await hub.describe(entry.repository, 'main', entry.files[0]!);
-    return commit !== null && commit === manifest.source.revision ? { manifest, wasHere: true } : null;
+    const { commit, sha256 } = await hub.describe(repository, 'main', WEIGHTS);
+    const isSame =
+      commit === null
+        ? sha256 !== null && files.some((file) => file.name === WEIGHTS && file.sha256 === sha256)
+        : commit === revision;
+    return isSame ? { manifest, wasHere: true } : null;
   } catch (error) {
     if (!(error instanceof TransientError) && !(error instanceof NpcVoiceError)) throw error;
     return { manifest, wasHere: true, notAsked: error.message };

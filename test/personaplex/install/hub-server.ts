@@ -40,6 +40,7 @@ export interface Faults {
 export class HubServer {
   readonly seen: Seen[] = [];
   faults: Faults = {};
+  /** None, as some mirrors, when empty. */
   commit = 'c0ffee0000000000000000000000000000000001';
   private hub!: Server;
   private cdn!: Server;
@@ -90,7 +91,7 @@ export class HubServer {
       return void response.writeHead(401, token ? {} : { 'x-error-code': 'GatedRepo' }).end();
     }
     if (!file) return void response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end();
-    response.setHeader('x-repo-commit', this.commit);
+    if (this.commit) response.setHeader('x-repo-commit', this.commit);
     const sha256 = createHash('sha256').update(file.bytes).digest('hex');
     if (!file.large) {
       response.setHeader('etag', `"${sha256.slice(0, 40)}"`);

@@ -350,8 +350,23 @@ describe('an installation', () => {
     it('asks the hub for its commit, and leaves it at that', async () => {
       expect(await run()).toEqual({ manifest, wasHere: true });
       expect(server.seen.map(({ at, method, path }) => `${at} ${method} ${path}`)).toEqual([
-        `hub HEAD /${REPOSITORY}/resolve/main/config.json`,
+        `hub HEAD /${REPOSITORY}/resolve/main/model.safetensors`,
       ]);
+    });
+
+    it('goes by the weights where a mirror tells no commit', async () => {
+      server.commit = '';
+      expect(await run()).toEqual({ manifest, wasHere: true });
+      server.files['model.safetensors'] = { bytes: read('tiny-lm.safetensors').slice(0, -4), large: true };
+      await failure(install());
+      expect(gets()).toBeGreaterThan(0);
+    });
+
+    it('says that it is outdated before it fetches anything', async () => {
+      const told: number[] = [];
+      server.commit = 'another';
+      await run({ on: { outdated: () => told.push(gets()) } });
+      expect(told).toEqual([0]);
     });
 
     it.each([

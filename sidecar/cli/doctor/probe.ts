@@ -8,17 +8,11 @@ import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { GraphBuilder, ops, writeModel } from '../../personaplex/onnx';
 import { computesHalves } from '../../personaplex/runtime/halves';
+import { reasonOf } from '../../personaplex/runtime/reason';
 import type { Probed } from '../probe';
 
-/** ONNX Runtime puts the place in its source and the failed condition before what a person can use. */
-function inWords(failure: string): string {
-  if (/No supported adapters/.test(failure)) return 'finds no GPU';
-  const sentence = failure
-    .split('\n')[0]!
-    .replace(/^.* was false\. /, '')
-    .replace(/\.$/, '');
-  return `fails: ${sentence.slice(0, 160)}`;
-}
+const inWords = (failure: string): string =>
+  /No supported adapters/.test(failure) ? 'finds no GPU' : `fails: ${reasonOf(failure)}`;
 
 const tell = (probed: Probed): void => void process.stdout.write(`${JSON.stringify(probed)}\n`);
 

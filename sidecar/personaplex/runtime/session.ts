@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { InferenceSession } from 'onnxruntime-node';
 import { NpcVoiceError } from '../../errors';
 import type { Provider } from '../graphs/types';
+import { reasonOf } from './reason';
 
 export interface SessionOptions {
   provider: Provider;
@@ -53,7 +54,7 @@ export async function openSession(
     const where = provider === 'webgpu' ? 'the GPU (WebGPU)' : 'the CPU';
     throw new NpcVoiceError(
       'model_unavailable',
-      `A model graph could not be loaded on ${where}: ${(cause as Error).message.trim()}`,
+      `A model graph could not be loaded on ${where}: ${reasonOf((cause as Error).message)}.`,
       {
         hint:
           provider === 'webgpu'

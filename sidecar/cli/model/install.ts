@@ -65,7 +65,8 @@ export function registerInstall(model: Command): void {
           again: options.force,
           accept: (entry) => askForLicence(entry, options.acceptLicence),
           on: {
-            outdated: () => say(`The hub has newer files of ${name}; they are installed in its place.`),
+            outdated: () =>
+              say(`The hub’s files of ${name} are not known to be those here; they are installed instead.`),
             download: (file, bytes, size) => meter.update(file, bytes, size),
             retrying: (why, waitMs) => {
               meter.end();

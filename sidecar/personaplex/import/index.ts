@@ -129,7 +129,7 @@ async function writeFolder(
 
   // Weights that are not rounded to blocks are transposed whole on this thread: reading ahead of that would only
   // pile them up.
-  const ahead = tier === 'f16' || tier === 'f32' ? 1 : runner.width + 1;
+  const ahead = isRounded ? runner.width + 1 : 1;
   let before = 0;
   for (const name of GRAPHS) {
     const graph = graphs[name];

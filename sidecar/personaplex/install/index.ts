@@ -51,7 +51,7 @@ export interface InstallOptions {
   again?: boolean;
   threads?: number;
   on: {
-    /** The model is here, but the hub has something newer, which is installed now. */
+    /** The model is here, but what the hub has is not known to be the same, and is installed now. */
     outdated?: () => void;
     download?: (file: string, bytes: number, size: number) => void;
     retrying?: (why: string, waitMs: number) => void;

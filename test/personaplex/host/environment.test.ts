@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { hostEnvironment } from '../../../sidecar/personaplex/host/environment';
 
@@ -19,7 +19,11 @@ describe('the model host’s environment', () => {
   });
 
   it('is one that Node starts in without a word', () => {
-    const said = execFileSync(process.execPath, ['-e', 'console.log(1)'], { env: hostEnvironment() });
-    expect(said.toString()).toBe('1\n');
+    const program = 'console.log(process.env.GLIBC_TUNABLES)';
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
+      env: hostEnvironment({ PATH: process.env.PATH }),
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: 'glibc.malloc.hugetlb=1\n', stderr: '' });
   });
 });

@@ -1,31 +1,19 @@
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NpcVoiceError } from '../../../sidecar/errors';
 import {
   synthesiseCheckpoint,
   syntheticTokenizer,
   type ModelManifest,
 } from '../../../sidecar/personaplex/import';
 import {
-  bytesPresent,
   download,
   Hub,
   installModel,
   isAccepted,
   removeDownloads,
   type CatalogueEntry,
-  type HubFile,
   type InstallOptions,
 } from '../../../sidecar/personaplex/install';
 import { openModel } from '../../../sidecar/personaplex/store';
@@ -33,205 +21,17 @@ import { fixtures } from '../checkpoint/build';
 import { TINY_LM, TINY_MIMI } from '../tiny-model';
 import { tgz } from '../voice/build';
 import { HubServer } from './hub-server';
-
-const TOKEN = 'hf_reader';
-const REPOSITORY = 'someone/model';
-const blob = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7919) >> 3);
-const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+import { failure, REPOSITORY, sha, TOKEN } from './support';
 
 let folder: string;
 let server: HubServer;
 beforeEach(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'npc-install-'));
-  server = await new HubServer({
-    'model.bin': { bytes: blob, large: true },
-    'config.json': { bytes: new TextEncoder().encode('{"a":1}'), large: false },
-  }).start();
+  server = await new HubServer({}).start();
 });
 afterEach(async () => {
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
-});
-
-const hub = (token: string | undefined = TOKEN, silenceMs?: number): Hub =>
-  new Hub({ endpoint: server.endpoint, token, ...(silenceMs ? { silenceMs } : {}) });
-const fetchFile = async (
-  file?: HubFile,
-  from = hub(),
-): Promise<{ path: string; sha256: string; waits: string[]; bytes: number[] }> => {
-  const waits: string[] = [];
-  const bytes: number[] = [];
-  const described = file ?? (await from.describe(REPOSITORY, 'main', 'model.bin'));
-  const done = await download({
-    hub: from, repository: REPOSITORY, revision: 'main', file: described, folder, patienceMs: 1,
-    retrying: (why) => waits.push(why), progress: (n) => bytes.push(n),
-  }); // prettier-ignore
-  return { ...done, waits, bytes };
-};
-const failure = async (work: Promise<unknown>): Promise<NpcVoiceError> => {
-  const error = await work.then(
-    () => new Error('it succeeded'),
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(NpcVoiceError);
-  return error as NpcVoiceError;
-};
-
-describe('the hub', () => {
-  it('describes large files by the redirect to them, small ones by themselves', async () => {
-    expect(await hub().describe(REPOSITORY, 'main', 'model.bin')).toEqual({
-      name: 'model.bin', commit: server.commit, etag: sha(blob), size: blob.length, sha256: sha(blob),
-    }); // prettier-ignore
-    expect(server.seen.every((each) => each.at === 'hub')).toBe(true);
-    expect(await hub().describe(REPOSITORY, 'main', 'config.json')).toMatchObject({ size: 7, sha256: null });
-  });
-
-  it('sees the token; the CDN does not', async () => {
-    await fetchFile();
-    expect(
-      server.seen
-        .filter((each) => each.at === 'hub')
-        .every((each) => each.authorization === `Bearer ${TOKEN}`),
-    ).toBe(true);
-    const cdn = server.seen.filter((each) => each.at === 'cdn');
-    expect(cdn.length).toBeGreaterThan(0);
-    expect(cdn.every((each) => each.authorization === undefined)).toBe(true);
-  });
-
-  it('is not left for an insecure place', async () => {
-    server.faults.redirectTo = 'http://cdn.example.com/model.bin';
-    expect((await failure(hub().read(REPOSITORY, 'main', 'model.bin', 0))).message).toMatch(/not secure/);
-    expect(() => new Hub({ endpoint: 'http://hub.example.com' })).toThrow(/https/);
-    expect(() => new Hub({ endpoint: 'nonsense' })).toThrow(/not a URL/);
-  });
-
-  it('is not followed in circles', async () => {
-    server.faults.redirectTo = '/someone/model/resolve/main/model.bin';
-    expect((await failure(hub().read(REPOSITORY, 'main', 'model.bin', 0))).message).toMatch(/in circles/);
-  });
-
-  it.each([
-    ['without a token', undefined, /HF_TOKEN is not set/, /settings\/tokens/],
-    ['with a token that is not valid', 'hf_old', /does not accept your HF_TOKEN/, /expired/],
-    ['before the licence was accepted', 'hf_new', /may not read someone\/model yet/, /Accept the licence at .*someone\/model/],
-  ])('refuses %s, and says what to do', async (_, token, message, hint) => {
-    server.faults = { tokens: [TOKEN], notAccepted: ['hf_new'] };
-    const error = await failure(new Hub({ endpoint: server.endpoint, token }).describe(REPOSITORY, 'main', 'model.bin'));
-    expect(error.code).toBe('unauthorized');
-    expect(error.message).toMatch(message);
-    expect(error.hint).toMatch(hint);
-  }); // prettier-ignore
-
-  it('names a file it does not have', async () => {
-    expect((await failure(hub().describe(REPOSITORY, 'main', 'other.bin'))).message).toMatch(
-      /no file other\.bin/,
-    );
-  });
-});
-
-describe('a download', () => {
-  const here = (): string[] => readdirSync(folder).sort();
-
-  it('arrives whole, under its name, and nothing beside it', async () => {
-    const { path: file, sha256, bytes } = await fetchFile();
-    expect(sha256).toBe(sha(blob));
-    expect(readFileSync(file).equals(blob)).toBe(true);
-    expect(here()).toEqual(['model.bin']);
-    expect(bytes.at(-1)).toBe(blob.length);
-  });
-
-  it('goes on where a dropped connection stopped', async () => {
-    server.faults.drop = { after: 100_000, times: 2 };
-    const { sha256, waits } = await fetchFile();
-    expect(sha256).toBe(sha(blob));
-    expect(waits).toHaveLength(2);
-    const ranges = server.seen
-      .filter((each) => each.at === 'cdn' && each.method === 'GET')
-      .map((each) => each.range);
-    expect(ranges[0]).toBeUndefined();
-    expect(ranges.slice(1).every((range) => /^bytes=[1-9]\d*-$/.test(range!))).toBe(true);
-  });
-
-  it('goes on in a later session, and asks only for the rest', async () => {
-    const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
-    // What a session that was killed left behind.
-    writeFileSync(path.join(folder, 'model.bin.part'), blob.subarray(0, 123_456));
-    writeFileSync(path.join(folder, 'model.bin.part.json'), JSON.stringify({ etag: file.etag }));
-    expect(bytesPresent(folder, file)).toBe(123_456);
-    server.seen.length = 0;
-    const { sha256, bytes } = await fetchFile(file);
-    expect(sha256).toBe(sha(blob));
-    expect(server.seen.find((each) => each.at === 'cdn')!.range).toBe('bytes=123456-');
-    expect(bytes[0]).toBeGreaterThan(123_456);
-  });
-
-  it('starts anew when the file on the hub has changed', async () => {
-    writeFileSync(path.join(folder, 'model.bin.part'), new Uint8Array(1000).fill(9));
-    writeFileSync(path.join(folder, 'model.bin.part.json'), JSON.stringify({ etag: 'of an older version' }));
-    const { sha256 } = await fetchFile();
-    expect(sha256).toBe(sha(blob));
-    expect(server.seen.find((each) => each.at === 'cdn' && each.method === 'GET')!.range).toBeUndefined();
-  });
-
-  it('starts anew where the server knows no ranges', async () => {
-    server.faults = { ignoreRanges: true, drop: { after: 60_000, times: 1 } };
-    expect((await fetchFile()).sha256).toBe(sha(blob));
-  });
-
-  it('survives a busy server, and one that falls silent', async () => {
-    const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
-    server.faults = { busy: 2, hang: { after: 80_000, times: 1 } };
-    const { sha256, waits } = await fetchFile(file, hub(TOKEN, 150));
-    expect(sha256).toBe(sha(blob));
-    expect(waits.join('; ')).toMatch(/503.*no answer/);
-  });
-
-  it('asks for a new link where the CDN refuses one', async () => {
-    server.faults = { tokens: [TOKEN], expired: 1 };
-    const { sha256, waits } = await fetchFile();
-    expect(sha256).toBe(sha(blob));
-    expect(waits).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+ answered 403$/)]);
-  });
-
-  it('gives up after connections that bring nothing, and keeps what it has', async () => {
-    const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
-    writeFileSync(path.join(folder, 'model.bin.part'), blob.subarray(0, 70_000));
-    writeFileSync(path.join(folder, 'model.bin.part.json'), JSON.stringify({ etag: file.etag }));
-    server.faults = { busy: 1000 };
-    const error = await failure(fetchFile(file));
-    expect(error.code).toBe('io');
-    expect(error.hint).toMatch(/go on where it stopped/);
-    expect(bytesPresent(folder, file)).toBe(70_000);
-  });
-
-  it('that arrives damaged is thrown away', async () => {
-    server.faults.corrupt = (bytes) => bytes.map((byte, i) => (i === 1234 ? byte ^ 1 : byte));
-    const error = await failure(fetchFile());
-    expect(error.message).toMatch(/SHA-256 is not the one/);
-    expect(here()).toEqual([]);
-  });
-
-  it('that is there already is not fetched again, unless it is not the same', async () => {
-    const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
-    writeFileSync(path.join(folder, 'model.bin'), blob);
-    server.seen.length = 0;
-    await fetchFile(file);
-    expect(server.seen).toEqual([]);
-    writeFileSync(
-      path.join(folder, 'model.bin'),
-      blob.map((byte) => byte ^ 1),
-    );
-    expect((await fetchFile(file)).sha256).toBe(sha(blob));
-  });
-
-  it('says so when the disk is full', async () => {
-    const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
-    const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
-    const broken = { read: () => Promise.reject(full) } as unknown as Hub;
-    const error = await failure(fetchFile(file, broken));
-    expect(error.message).toMatch(/disk of .* is full/);
-    expect(error.hint).toMatch(/run the same command again/);
-  });
 });
 
 describe('an installation', () => {

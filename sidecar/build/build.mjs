@@ -57,7 +57,7 @@ const buildSidecar = () =>
       'npc-voice': at('sidecar/cli/main.ts'),
       'workers/tts': at('sidecar/understudy/tts/worker.ts'),
       'workers/vad': at('sidecar/understudy/vad/worker.ts'),
-      'workers/probe': at('sidecar/cli/doctor/probe.ts'),
+      'workers/probe': at('sidecar/cli/probe-process.ts'),
       'workers/quantise': at('sidecar/personaplex/import/worker.ts'),
       'workers/host': at('sidecar/personaplex/host/process.ts'),
       parity: at('sidecar/personaplex/parity/main.ts'),

@@ -6,10 +6,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { GraphBuilder, ops, writeModel } from '../../personaplex/onnx';
-import { computesHalves } from '../../personaplex/runtime/halves';
-import { reasonOf } from '../../personaplex/runtime/reason';
-import type { Probed } from '../probe';
+import { GraphBuilder, ops, writeModel } from '../personaplex/onnx';
+import { computesHalves } from '../personaplex/runtime/halves';
+import { reasonOf } from '../personaplex/runtime/reason';
+import type { Probed } from './probe';
 
 const inWords = (failure: string): string =>
   /No supported adapters/.test(failure) ? 'finds no GPU' : `fails: ${reasonOf(failure)}`;

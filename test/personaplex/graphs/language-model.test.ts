@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { fillGumbel } from '../../../sidecar/personaplex/generator';
-import { DEPTH_STEPS, type LmConfig } from '../../../sidecar/personaplex/graphs';
+import { DEPTH_STEPS, storagePlan, type LmConfig } from '../../../sidecar/personaplex/graphs';
 import type { Draw, LanguageModel, Outlook } from '../../../sidecar/personaplex/runtime';
 import { cosine, largestError, openModel, randomColumn, randomWeights, SMALL, uniform } from './models';
 import { NaiveLm } from './naive-lm';
@@ -198,40 +198,39 @@ describe('seats of a batch', () => {
 });
 
 describe('tiers', () => {
-  const config = { ...SMALL, dim: 64, heads: 2, ffnHidden: 128, depthDim: 64, depthFfnHidden: 64 };
+  const config = { ...SMALL, dim: 128, heads: 2, ffnHidden: 128, depthDim: 128, depthFfnHidden: 256 };
   const weights = randomWeights(config, 9);
   const next = uniform(9);
   const columns = Array.from({ length: 8 }, () => randomColumn(config, next));
 
-  /** Weights as a tier of b bits holds them. */
-  const rounded = (bits: 4 | 8): MemoryWeights =>
+  /** Weights as a tier holds them. */
+  const rounded = (tier: 'q8' | 'q4'): MemoryWeights =>
     new MemoryWeights(
       new Map(
         [...weights.tensors].map(([name, { shape, data }]) => {
           if (name.endsWith('alpha')) return [name, { shape, data }];
-          const columnsOf = shape.at(-1)!;
-          const own = /emb/.test(name) ? 8 : bits;
-          const format = { bits: own as 4 | 8, blockSize: 32, zeroPoints: own === 4, scales: 'f32' as const };
-          const { packed, scales, zeroPoints } = roundToBlocks(data, columnsOf, format);
-          const nibble = (bytes: Uint8Array, i: number): number =>
-            own === 8 ? bytes[i]! : (bytes[i >> 1]! >> (4 * (i & 1))) & 15;
-          const blocks = columnsOf / 32;
-          const zeroRow = own === 8 ? blocks : Math.ceil(blocks / 2) * 2;
+          const width = shape.at(-1)!;
+          const role = /emb/.test(name) ? 'embedding' : name.startsWith('transformer') ? 'temporal' : 'depth';
+          const format = storagePlan(tier, 'cpu').storage(role, width);
+          if (format.kind !== 'blocks') throw new Error(`${tier} has ${name} as ${format.kind}`);
+          const { bits, blockSize } = format;
+          const { packed, scales, zeroPoints } = roundToBlocks(data, width, format);
+          const integer = (bytes: Uint8Array, i: number): number =>
+            bits === 8 ? bytes[i]! : (bytes[i >> 1]! >> (4 * (i & 1))) & 15;
+          const blocks = width / blockSize;
+          const zerosPerRow = bits === 8 ? blocks : Math.ceil(blocks / 2) * 2;
           const values = data.map((_, i) => {
-            const [row, block] = [Math.floor(i / columnsOf), Math.floor((i % columnsOf) / 32)];
-            const zero = zeroPoints ? nibble(zeroPoints, row * zeroRow + block) : 128;
-            return (nibble(packed, i) - zero) * scales[row * blocks + block]!;
+            const [row, block] = [Math.floor(i / width), Math.floor((i % width) / blockSize)];
+            const zero = zeroPoints ? integer(zeroPoints, row * zerosPerRow + block) : 2 ** (bits - 1);
+            return (integer(packed, i) - zero) * scales[row * blocks + block]!;
           });
           return [name, { shape, data: values }];
         }),
       ),
     );
 
-  it.each([
-    ['q8', 8],
-    ['q4', 4],
-  ] as const)('%s computes what its rounded weights say', async (tier, bits) => {
-    const exact = await consumeOne(await openModel(config, rounded(bits)), columns);
+  it.each(['q8', 'q4'] as const)('%s computes what its rounded weights say', async (tier) => {
+    const exact = await consumeOne(await openModel(config, rounded(tier)), columns);
     const ours = await consumeOne(await openModel(config, weights, { tier }), columns);
     // The kernels round activations to eight bits on the way.
     ours.forEach(({ hidden }, i) =>

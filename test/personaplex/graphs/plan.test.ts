@@ -14,10 +14,11 @@ describe('storage plan', () => {
     expect(bits('q4')).toEqual([4, 4, 8, 8, 8, 8]);
   });
 
-  it('spends zero points on 8 bits only where nothing is to be lost', () => {
-    expect(storagePlan('q8', 'cpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: true });
-    expect(storagePlan('mixed', 'cpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: false });
-    expect(storagePlan('mixed', 'cpu').storage('late-ffn', 4096)).toMatchObject({ zeroPoints: true });
+  it('spends zero points on 8 bits where nothing is to be lost, and where they cost little', () => {
+    expect(storagePlan('q8', 'webgpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: true });
+    expect(storagePlan('mixed', 'webgpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: false });
+    expect(storagePlan('mixed', 'webgpu').storage('late-ffn', 4096)).toMatchObject({ zeroPoints: true });
+    expect(storagePlan('mixed', 'cpu').storage('temporal', 4096)).toMatchObject({ zeroPoints: true });
   });
 
   it('lets activations be rounded on the CPU only, where small blocks of them share a step', () => {
@@ -25,10 +26,23 @@ describe('storage plan', () => {
     expect(storagePlan('q8', 'webgpu').accuracy).toBe(0);
   });
 
+  it('has larger blocks on the CPU, as far as the tier can afford, and those of the kernels on WebGPU', () => {
+    const blocks = (tier: 'q8' | 'mixed' | 'q4', provider: 'cpu' | 'webgpu'): unknown =>
+      (['late-ffn', 'temporal', 'depth'] as const).map((role) => {
+        const storage = storagePlan(tier, provider).storage(role, 4096);
+        return storage.kind === 'blocks' ? storage.blockSize : storage.kind;
+      });
+    expect(blocks('q8', 'cpu')).toEqual([64, 64, 64]);
+    expect(blocks('mixed', 'cpu')).toEqual([64, 128, 128]);
+    expect(blocks('q4', 'cpu')).toEqual([32, 32, 128]);
+    for (const tier of ['q8', 'mixed', 'q4'] as const) expect(blocks(tier, 'webgpu')).toEqual([32, 32, 32]);
+  });
+
   it('fits blocks to the width', () => {
     const { storage } = storagePlan('q4', 'cpu');
-    expect(storage('temporal', 2816)).toMatchObject({ blockSize: 32, zeroPoints: true });
-    expect(storage('temporal', 48)).toMatchObject({ blockSize: 16 });
+    expect(storage('depth', 2816)).toMatchObject({ blockSize: 128, zeroPoints: true });
+    expect(storage('depth', 96)).toMatchObject({ blockSize: 32, zeroPoints: false });
+    expect(storage('temporal', 48)).toMatchObject({ blockSize: 16, zeroPoints: true });
     expect(storage('temporal', 88)).toEqual({ kind: 'f16' });
   });
 

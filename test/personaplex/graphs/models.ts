@@ -8,6 +8,7 @@ import {
   type Provider,
   type Tier,
   type WeightSource,
+  type StoragePlan,
 } from '../../../sidecar/personaplex/graphs';
 import { modelBytes } from '../../../sidecar/personaplex/onnx';
 import { LanguageModel } from '../../../sidecar/personaplex/runtime';
@@ -59,10 +60,16 @@ export function randomWeights(config: LmConfig, seed = 1): MemoryWeights {
 export async function openModel(
   config: LmConfig,
   weights: WeightSource,
-  options: { tier?: Tier; provider?: Provider; activations?: 'f32' | 'f16' } = {},
+  options: {
+    tier?: Tier;
+    provider?: Provider;
+    activations?: 'f32' | 'f16';
+    /** Other than the tier's own. */
+    plan?: Partial<StoragePlan>;
+  } = {},
 ): Promise<LanguageModel> {
   const { tier = 'f32', provider = 'cpu' } = options;
-  const plan = storagePlan(tier, provider, options.activations);
+  const plan = { ...storagePlan(tier, provider, options.activations), ...options.plan };
   const temporal = await modelBytes(buildTemporal(config, weights, plan));
   const depth = await modelBytes(buildDepth(config, weights, plan));
   return LanguageModel.open({ config, temporal, depth }, { provider, threads: 1, cpuFallback: false });

@@ -33,6 +33,8 @@ export interface Checkpoint {
   dropped: readonly DroppedTensor[];
 }
 
+const WANTED =
+  'Give the folder that holds the files of nvidia/personaplex-7b-v1 under their published names.';
 const CODEC = /^(tokenizer-.*|.*mimi.*)\.safetensors$/;
 
 /**
@@ -44,9 +46,10 @@ export function findCheckpoint(folder: string): CheckpointFiles {
   try {
     names = readdirSync(folder).sort();
   } catch (cause) {
-    throw new NpcVoiceError('io', `The folder ${folder} could not be read: ${(cause as Error).message}.`, {
-      cause,
-    });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what =
+      code === 'ENOENT' ? `There is no folder ${folder}.` : `${folder} could not be read: ${message}.`;
+    throw new NpcVoiceError('io', what, { hint: WANTED, cause });
   }
   const at = (name: string): string => path.join(folder, name);
   const codec = names.find((name) => CODEC.test(name));
@@ -59,9 +62,7 @@ export function findCheckpoint(folder: string): CheckpointFiles {
     tokenizer ? '' : 'tokenizer_spm_32k_3.model',
   ].filter(Boolean);
   if (!languageModel || !codec || !tokenizer)
-    throw new NpcVoiceError('model_invalid', `${folder} lacks ${missing.join(' and ')}.`, {
-      hint: 'Give the folder that holds the files of nvidia/personaplex-7b-v1 under their published names.',
-    });
+    throw new NpcVoiceError('model_invalid', `${folder} lacks ${missing.join(' and ')}.`, { hint: WANTED });
   const voices = ['voices.tgz', 'voices'].find((name) => existsSync(at(name)));
   return {
     languageModel: at(languageModel),

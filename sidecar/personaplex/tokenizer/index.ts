@@ -78,7 +78,13 @@ export class Tokenizer {
         cause,
       });
     }
-    return Tokenizer.fromBytes(bytes);
+    try {
+      return Tokenizer.fromBytes(bytes);
+    } catch (cause) {
+      if (!(cause instanceof NpcVoiceError)) throw cause;
+      const { code, message, hint } = cause;
+      throw new NpcVoiceError(code, `${path}: ${message}`, { ...(hint ? { hint } : {}), cause });
+    }
   }
 
   /** Number of ids. */

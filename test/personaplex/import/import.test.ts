@@ -220,7 +220,7 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     ['with a tensor cut out of its header', () => rewriteHeader((h) => delete h['transformer.layers.1.gating.linear_out.weight']), /tensors missing: transformer\.layers\.1\.gating\.linear_out\.weight\.$/],
     ['with two tensors of the same bytes', () => rewriteHeader((h) => { const left = h['emb.3.weight']; h['emb.3.weight'] = { ...left, data_offsets: h['emb.2.weight'].data_offsets }; }), /emb\.3\.weight overlaps another/],
     ['with another model’s codec', () => synthesiseCodec(16), /^The codec .*tokenizer-e351c8d8-checkpoint125\.safetensors has codebooks of 16 codes; the language model .*model\.safetensors speaks 32\.$/],
-    ['with another model’s tokenizer', () => writeFileSync(path.join(folder, 'tokenizer_spm_32k_3.model'), readFileSync(path.join(sound, 'config.json'))), /not a SentencePiece model/],
+    ['with another model’s tokenizer', () => writeFileSync(path.join(folder, 'tokenizer_spm_32k_3.model'), readFileSync(path.join(sound, 'config.json'))), /tokenizer_spm_32k_3\.model: The tokenizer is not a SentencePiece model/],
     ['with a context no machine has room for', () => writeFileSync(path.join(folder, 'config.json'), '{"context":1e12}'), /a context of 1000000000000 columns cannot be; it is a whole number from 2 to 65536\.$/],
     ['without its codec', () => rmSync(path.join(folder, 'tokenizer-e351c8d8-checkpoint125.safetensors')), /lacks tokenizer-e351c8d8/],
     ['with a voice that is none', () => { rmSync(path.join(folder, 'voices.tgz')); mkdirSync(path.join(folder, 'voices')); writeFileSync(path.join(folder, 'voices', 'A.pt'), 'cos\nsystem\n'); }, /^The voice A\.pt cannot be imported\. The voice file is refused: it is not a ZIP archive/],
@@ -231,6 +231,17 @@ describe('a checkpoint that cannot be used is refused with the reason, and nothi
     expect(['model_invalid', 'voice_invalid']).toContain(error.code);
     expect(error.message).toMatch(reason);
   }); // prettier-ignore
+
+  it('of a folder that is not there, saying what is wanted', () => {
+    const nowhere = path.join(folder, 'nowhere');
+    expect(() => findCheckpoint(nowhere)).toThrow(
+      expect.objectContaining({
+        code: 'io',
+        message: `There is no folder ${nowhere}.`,
+        hint: expect.stringContaining('under their published names'),
+      }),
+    );
+  });
 
   it('by a worker thread just the same', async () => {
     poke('transformer.layers.1.gating.linear_in.weight', 4000, [0xc0, 0x7f]);

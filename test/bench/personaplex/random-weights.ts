@@ -1,5 +1,10 @@
 /** Weights made up on the spot, of real shapes: benches measure speed, not sense. */
-import type { BlockFormat, WeightBlocks, WeightSlice, WeightSource } from '../../sidecar/personaplex/graphs';
+import type {
+  BlockFormat,
+  WeightBlocks,
+  WeightSlice,
+  WeightSource,
+} from '../../../sidecar/personaplex/graphs';
 
 export class RandomWeights implements WeightSource {
   #state = 0x2545f491;

@@ -96,7 +96,7 @@ describe('npc-voice model', () => {
     expect(refused.code).toBe(1);
     expect(refused.err).toMatch(/^error PersonaPlex 7B is only given .* HF_TOKEN is not set\. \(unauthorized\)\n +Accept it at https/);
     expect((await model('verify')).err).toMatch(/There is no model personaplex .*\n +Run `npc-voice model install personaplex`/);
-    expect((await model('import', '/nowhere')).err).toMatch(/^error The folder \/nowhere could not be read/);
+    expect((await model('import', '/nowhere')).err).toMatch(/^error There is no folder \/nowhere\. \(io\)\n +Give the folder/);
     expect((await model('synthesize', '--layers', '99')).err).toMatch(/--layers takes a whole number from 1 to 32/);
     expect((await model('import', checkpoint, '--tier', 'q5')).err).toMatch(/Allowed choices are/);
   }); // prettier-ignore

@@ -180,7 +180,7 @@ export class Seat {
   }
 
   #hear({ pcm }: SeatInput): Activity {
-    return this.#ear.hear(pcm ? rms(pcm) : 0);
+    return this.#ear.hear(pcm ? rms(pcm) : null);
   }
 
   /** Moves its line on by the token that was forced in this frame. */

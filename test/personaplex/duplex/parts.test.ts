@@ -82,7 +82,7 @@ describe('a line to be said', () => {
 });
 
 describe('voice activity', () => {
-  const follow = (levels: number[]): Activity[] => {
+  const follow = (levels: (number | null)[]): Activity[] => {
     const ear = new VoiceActivity();
     return levels.map((level) => ear.hear(level));
   };
@@ -103,6 +103,35 @@ describe('voice activity', () => {
   it('takes no single bang for speech, nor the room', () => {
     expect(follow([...of(0.001, 5), 0.5, ...of(0.001, 5)]).some(({ started }) => started)).toBe(false);
     expect(follow(of(0.005, 200)).some(({ started }) => started)).toBe(false);
+  });
+
+  it.each([0.01, 0.03, 0.1])('learns of a room at %f in five seconds, and hears who speaks above it', (room) => {
+    const heard = follow([...of(room, 100), ...of(5 * room, 20), ...of(room, 20)]);
+    expect(heard.flatMap(({ started }, frame) => (started ? [frame] : []))).toEqual([1, 101]);
+    expect(heard.flatMap(({ endedMs }) => endedMs || [])[1]).toBe(20 * 80);
+    expect(heard.slice(66, 100).some(({ speaking }) => speaking)).toBe(false);
+  });
+
+  it('learns nothing from frames that were not heard', () => {
+    const heard = follow([...of(0.01, 100), ...Array.from({ length: 100 }, () => null), ...of(0.01, 100)]);
+    expect(heard.slice(66).some(({ speaking }) => speaking)).toBe(false);
+  });
+
+  it('ends with a microphone that falls silent', () => {
+    const heard = follow([...of(0.001, 10), ...of(0.1, 10), ...Array.from({ length: 10 }, () => null)]);
+    expect(heard.flatMap(({ endedMs }) => endedMs || [])).toEqual([10 * 80]);
+  });
+
+  it('takes a digital silence between words for no quieter a room than any', () => {
+    expect(follow([...of(0, 100), ...of(0.005, 100)]).some(({ started }) => started)).toBe(false);
+  });
+
+  it('hears one who speaks for half a minute to the end', () => {
+    // Syllables of 0.24 s with closures between them.
+    const speech = Array.from({ length: 375 }, (_, i) => (i % 4 === 3 ? 0.01 : 0.1));
+    const heard = follow([...of(0.001, 10), ...speech, ...of(0.001, 10)]);
+    expect(heard.filter(({ started }) => started)).toHaveLength(1);
+    expect(heard.flatMap(({ endedMs }) => endedMs || [])).toEqual([375 * 80]);
   });
 });
 

@@ -58,9 +58,10 @@ export class NpcVoiceError extends Error {
   }
 }
 
-/** The code and words of anything thrown; what is not ours is `internal`. */
+/** The code and words of anything thrown; what is not ours is `internal`, and `io` where the system refused something. */
 export function asNpcVoiceError(thrown: unknown): NpcVoiceError {
   if (thrown instanceof NpcVoiceError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new NpcVoiceError('internal', message, { cause: thrown });
+  const isSystem = typeof (thrown as NodeJS.ErrnoException | null)?.syscall === 'string';
+  return new NpcVoiceError(isSystem ? 'io' : 'internal', message, { cause: thrown });
 }

@@ -1,6 +1,7 @@
 /** `npc-voice serve`: runs the sidecar until it is told to end. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { pc } from '../colours';
+import { isRunning } from '../is-running';
 import { version } from '../paths';
 import { PROTOCOL_VERSION } from '../wire/messages';
 import { createDuplexModel, withDuplexModel } from './duplex-model';
@@ -164,16 +165,6 @@ function endOnSignal(end: () => Promise<void>, tell: (line: string) => void, pid
     clearInterval(look);
     if (!ending) onSignal(`process ${pid} is gone`);
   }, LOOK_MS);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It is there, and somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);

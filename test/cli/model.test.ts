@@ -1,5 +1,15 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -76,6 +86,41 @@ describe('npc-voice model', () => {
       expect(err.replace(/^\d.*\n/, '')).toBe(`error ${file} is missing. (model_invalid)\n      Import the model small again.\n`);
     }
   }); // prettier-ignore
+
+  it('replaces a model only by one from the same place, unless told to', async () => {
+    await importSmall();
+    const other = temporaryFolder();
+    cpSync(checkpoint, other, { recursive: true });
+    mkdirSync(path.join(models, '.downloads', 'small'), { recursive: true });
+    const told = `error There is a model small already, from ${checkpoint}. (conflict)\n      Give the new one another name with --id, or replace that one with --force.\n`;
+    const from = ['import', other, '--id', 'small', '--provider', 'cpu', '--threads', '0'];
+    expect(await model(...from)).toMatchObject({ code: 1, err: told });
+    expect(await model('synthesize', '--layers', '1', '--id', 'small')).toMatchObject({ code: 1, err: told });
+    expect(readdirSync(models).sort()).toEqual(['.downloads', 'small']);
+    expect((await importSmall()).code).toBe(0);
+    expect((await model(...from, '--force')).code).toBe(0);
+    expect((await model('list')).out).toContain(`from ${other}`);
+    rmSync(other, { recursive: true });
+  }); // prettier-ignore
+
+  it('removes what was downloaded for a model, with it or without it', async () => {
+    const download = path.join(models, '.downloads', 'small');
+    mkdirSync(download, { recursive: true });
+    await importSmall();
+    expect((await model('remove', 'small')).out).toBe('removed small\n');
+    expect([existsSync(download), readdirSync(models)]).toEqual([false, ['.downloads']]);
+    mkdirSync(download);
+    expect((await model('remove', 'small')).out).toBe('removed small\n');
+    expect((await model('remove', 'small')).err).toMatch(/^error There is no model small/);
+  });
+
+  it('talks with a model wherever it lies, whatever its folder is called', async () => {
+    const { code } = await importSmall('--tier', 'f32');
+    const folder = path.join(models, 'My Model');
+    renameSync(path.join(models, 'small'), folder);
+    const talk = await npcVoice('talk', '--model', folder, '--persona', 'aldric', '--seconds', '0.4');
+    expect([code, talk.err]).toEqual([0, expect.not.stringContaining('There is no model')]);
+  });
 
   it('says so where the folder of models is a file', async () => {
     const folder = models;

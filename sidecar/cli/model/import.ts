@@ -1,8 +1,9 @@
 /** `npc-voice model import` and `model synthesize`: models from checkpoints that are here already. */
 import { Option, type Command } from 'commander';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { pc } from '../../colours';
+import { NpcVoiceError } from '../../errors';
 import { action } from '../failure';
 import { Meter, timeText } from './meter';
 import {
@@ -17,22 +18,27 @@ import {
   type ImportChoices,
 } from './shared';
 
+/** What a model of random weights says it came from. */
+const RANDOM = 'random weights';
+
 export function registerImport(model: Command): void {
   model
     .command('import')
     .description('Import a checkpoint from a folder: model.safetensors, the codec, the tokenizer, voices.')
     .argument('<folder>', 'folder with the files under their published names')
     .option('--id <id>', 'what the model is called here', 'personaplex')
+    .option('--force', 'replace a model of that name that came from elsewhere', false)
     .addOption(tierOption())
     .addOption(providerOption())
     .addOption(threadsOption())
     .action(
-      action(async (folder: string, options: ImportChoices & { id: string }) => {
-        const [{ modelsFolder }, { findCheckpoint, importModel, requireModelId }] = await Promise.all([
+      action(async (given: string, options: ImportChoices & { id: string; force: boolean }) => {
+        const [{ modelsFolder }, { findCheckpoint, importModel }] = await Promise.all([
           rooms.store(),
           rooms.import(),
         ]);
-        requireModelId(options.id);
+        const folder = path.resolve(given);
+        await refuseToReplace(options, modelsFolder(), (from) => from === folder);
         const meter = new Meter();
         const began = performance.now();
         const manifest = await importModel({
@@ -75,6 +81,7 @@ export function registerSynthesise(model: Command): void {
         .default('16'),
     )
     .option('--seed <n>', 'seed of the weights', wholeNumber('--seed', 0, 2 ** 31), 1)
+    .option('--force', 'replace a model of that name that is none of random weights', false)
     .option('--checkpoint <folder>', 'write the checkpoint there and do not import it')
     .action(
       action(
@@ -85,61 +92,100 @@ export function registerSynthesise(model: Command): void {
             steps: '8' | '16';
             seed: number;
             checkpoint?: string;
+            force: boolean;
           },
         ) => {
-          const [{ modelsFolder }, { removeDownloads }, made] = await Promise.all([
-            rooms.store(),
-            rooms.install(),
-            rooms.import(),
-          ]);
+          const [{ modelsFolder }, made] = await Promise.all([rooms.store(), rooms.import()]);
           const {
+            beginFolder,
             checkSpace,
+            diskFailure,
             findCheckpoint,
             importModel,
+            makeModelsFolder,
             MIMI,
             PERSONAPLEX,
-            requireModelId,
             syntheticBytes,
+            sweepLeftovers,
             synthesiseCheckpoint,
           } = made;
           const models = modelsFolder();
           const id = options.id ?? `synthetic-${options.layers}-${options.tier}`;
-          requireModelId(id);
+          await refuseToReplace({ ...options, id }, models, (from) => from.startsWith(RANDOM));
           const lm = { ...PERSONAPLEX, layers: options.layers, depthStepsStored: Number(options.steps) };
-          const folder = options.checkpoint ?? path.join(models, '.downloads', id);
-          mkdirSync(folder, { recursive: true });
-          await checkSpace(folder, syntheticBytes(lm, MIMI));
           const meter = new Meter();
-          synthesiseCheckpoint(folder, {
-            lm,
-            mimi: MIMI,
-            seed: options.seed,
-            progress: (done, total) => meter.update('synthesising', 2 * done, 2 * total),
-          });
-          meter.end();
+          const synthesise = async (folder: string): Promise<void> => {
+            await checkSpace(folder, syntheticBytes(lm, MIMI));
+            synthesiseCheckpoint(folder, {
+              lm,
+              mimi: MIMI,
+              seed: options.seed,
+              progress: (done, total) => meter.update('synthesising', 2 * done, 2 * total),
+            });
+            meter.end();
+          };
           if (options.checkpoint) {
-            say(`${pc.green('written')} ${folder}`);
-            say(`Next: npc-voice model import ${folder} --id ${id}`);
+            const { checkpoint } = options;
+            try {
+              mkdirSync(checkpoint, { recursive: true });
+              await synthesise(checkpoint);
+            } catch (error) {
+              throw diskFailure(error, checkpoint);
+            }
+            say(`${pc.green('written')} ${checkpoint}`);
+            say(`Next: npc-voice model import ${checkpoint} --id ${id}`);
             return;
           }
+          makeModelsFolder(models);
+          sweepLeftovers(models);
+          const folder = beginFolder(models, 'checkpoint', id);
           try {
+            await synthesise(folder.at);
             const manifest = await importModel({
-              files: findCheckpoint(folder),
+              files: findCheckpoint(folder.at),
               models,
               id,
               name: `Random weights, ${options.layers} layers`,
               tier: options.tier,
               ...(await chooseProvider(options.provider)),
-              origin: { from: `random weights, seed ${options.seed}` },
+              origin: { from: `${RANDOM}, seed ${options.seed}` },
               ...(options.threads === undefined ? {} : { threads: options.threads }),
               progress: ({ written, total }) => meter.update('importing', written, total),
             });
             meter.end();
             summarise(manifest);
+          } catch (error) {
+            throw diskFailure(error, models);
           } finally {
-            removeDownloads(models, id);
+            folder.end();
           }
         },
       ),
     );
+}
+
+/**
+ * A model may have cost a download of 17 GB; only one that can be made again from the same is replaced unasked, or one
+ * that cannot be used.
+ * @param isSame whether what a model there is came from is what the new one comes from
+ * @throws NpcVoiceError `conflict`
+ */
+async function refuseToReplace(
+  { id, force }: { id: string; force: boolean },
+  models: string,
+  isSame: (from: string) => boolean,
+): Promise<void> {
+  const [{ openModel }, { requireModelId }] = await Promise.all([rooms.store(), rooms.import()]);
+  requireModelId(id);
+  if (force || !existsSync(path.join(models, id))) return;
+  let from: string;
+  try {
+    from = openModel(id, models).manifest.source.from;
+  } catch {
+    return;
+  }
+  if (!isSame(from))
+    throw new NpcVoiceError('conflict', `There is a model ${id} already, from ${from}.`, {
+      hint: 'Give the new one another name with --id, or replace that one with --force.',
+    });
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { bytesText } from '../../bytes-text';
 import { pc } from '../../colours';
+import { NpcVoiceError } from '../../errors';
 import { action } from '../failure';
 import { rooms, say } from './shared';
 
@@ -46,12 +47,16 @@ export function registerRemove(model: Command): void {
           rooms.install(),
         ]);
         const models = modelsFolder();
-        const hadDownloads = removeDownloads(models, id);
+        let none: NpcVoiceError | null = null;
         try {
           removeModel(id, models);
         } catch (error) {
-          if (!hadDownloads) throw error;
+          // There may be a download of a model that never was imported.
+          if (!(error instanceof NpcVoiceError) || error.code !== 'model_unavailable') throw error;
+          none = error;
         }
+        const hadDownloads = await removeDownloads(models, id);
+        if (none && !hadDownloads) throw none;
         say(`${pc.green('removed')} ${id}`);
       }),
     );

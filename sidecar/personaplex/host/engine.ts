@@ -1,10 +1,8 @@
 /** The model's graphs, opened: what the host works with. */
-import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import { Generator } from '../generator';
-import { storagePlan } from '../graphs';
 import { LanguageModel, MimiDecoder, MimiEncoder, openMimi } from '../runtime';
-import { openModel, type InstalledModel } from '../store';
+import { openModelFolder, type InstalledModel } from '../store';
 import type { LoadModel } from './messages';
 import { speechTokens } from './speech-tokens';
 
@@ -21,7 +19,7 @@ export class Engine {
 
   /** @throws NpcVoiceError `model_unavailable` or `model_invalid` */
   static async open({ folder, ep }: Pick<LoadModel, 'folder' | 'ep'>): Promise<Engine> {
-    const installed = openModel(path.basename(folder), path.dirname(folder));
+    const installed = openModelFolder(folder);
     const { manifest, graphs } = installed;
     const { provider, lm, mimi } = manifest;
     if (ep !== 'auto' && ep !== provider)
@@ -52,8 +50,7 @@ export class Engine {
 
   /** Keys and values of one column. */
   get bytesPerColumn(): number {
-    const { lm, tier, provider } = this.installed.manifest;
-    const halves = provider === 'webgpu' && storagePlan(tier, provider).activations === 'f16';
-    return lm.layers * 2 * lm.dim * (halves ? 2 : 4);
+    const { lm, activations } = this.installed.manifest;
+    return lm.layers * 2 * lm.dim * (activations === 'f16' ? 2 : 4);
   }
 }

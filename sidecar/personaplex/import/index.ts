@@ -2,19 +2,8 @@
  * Imports a checkpoint: reads it lazily, rounds it to a tier on all cores, and writes the model's graphs. What is
  * written appears in one rename; an import that is killed leaves a folder that nothing reads and the next one removes.
  */
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { bytesText } from '../../bytes-text';
 import { NpcVoiceError } from '../../errors';
 import { version } from '../../paths';
 import type { LmHints, MimiHints } from '../checkpoint';
@@ -32,11 +21,27 @@ import {
 import { weightBytes, writeModel, type GraphBuilder } from '../onnx';
 import { Tokenizer } from '../tokenizer';
 import { MANIFEST_FILE, MANIFEST_FORMAT, requireModelId, type ModelManifest } from './manifest';
+import {
+  beginFolder,
+  checkSpace,
+  diskFailure,
+  makeModelsFolder,
+  replaceFolder,
+  sweepLeftovers,
+} from './models-folder';
 import { jobRunner, type JobRunner } from './pool';
 import { readCheckpoint, readVoices, type Checkpoint, type CheckpointFiles } from './source';
 import { CheckpointWeights } from './weights';
 
 export { MANIFEST_FILE, MODEL_ID, readManifest, requireModelId, type ModelManifest } from './manifest';
+export {
+  beginFolder,
+  checkSpace,
+  diskFailure,
+  makeModelsFolder,
+  sweepLeftovers,
+  type WorkFolder,
+} from './models-folder';
 export { defaultThreads, jobRunner, type JobRunner } from './pool';
 export { findCheckpoint, readCheckpoint, type Checkpoint, type CheckpointFiles } from './source';
 export {
@@ -95,20 +100,17 @@ export async function importModel(options: ImportOptions): Promise<ModelManifest
 
   makeModelsFolder(models);
   sweepLeftovers(models);
-  const folder = path.join(models, `.import-${id}-${process.pid}`);
-  mkdirSync(folder);
-  writing.add(folder);
+  const folder = beginFolder(models, 'import', id);
   const runner = jobRunner(options.threads);
   try {
-    const manifest = await writeFolder(folder, options, checkpoint, voices, runner);
-    replaceFolder(path.join(models, id), folder);
+    const manifest = await writeFolder(folder.at, options, checkpoint, voices, runner);
+    await replaceFolder(path.join(models, id), folder.at);
     return manifest;
   } catch (error) {
-    throw diskFull(error, models);
+    throw diskFailure(error, models);
   } finally {
     await runner.close();
-    rmSync(folder, { recursive: true, force: true });
-    writing.delete(folder);
+    folder.end();
   }
 }
 
@@ -228,79 +230,4 @@ async function hashFolder(folder: string, runner: JobRunner): Promise<ModelManif
       return { name: name.split(path.sep).join('/'), size: statSync(file).size, sha256: result.sha256 };
     }),
   );
-}
-
-/**
- * Makes the folder of models, where it is not there yet.
- * @throws NpcVoiceError `io` when it cannot be made
- */
-export function makeModelsFolder(models: string): void {
-  try {
-    mkdirSync(models, { recursive: true });
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new NpcVoiceError('io', `The folder of models ${models} cannot be made: ${code}.`, {
-      hint: 'Set NPC_VOICE_MODELS to a folder you may write to.',
-      cause,
-    });
-  }
-}
-
-/** @throws NpcVoiceError `io` when the folder's disk has less room than `bytes` */
-export async function checkSpace(folder: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  if (free < bytes)
-    throw new NpcVoiceError(
-      'io',
-      `This needs ${bytesText(bytes)} in ${folder}, but only ${bytesText(free)} are free.`,
-      {
-        hint: 'Make room, or set NPC_VOICE_MODELS to a folder on a larger disk.',
-      },
-    );
-}
-
-/** The same failure, said plainly when the disk was full. */
-export function diskFull(error: unknown, folder: string): unknown {
-  const code = (error as NodeJS.ErrnoException)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new NpcVoiceError('io', `The disk of ${folder} is full.`, {
-    hint: 'Make room and run the same command again.',
-    cause: error,
-  });
-}
-
-/** Puts `fresh` in the place of `target`. At no moment is there a half-written folder under that name. */
-function replaceFolder(target: string, fresh: string): void {
-  const old = path.join(path.dirname(target), `.old-${path.basename(target)}-${process.pid}`);
-  const had = existsSync(target);
-  if (had) renameSync(target, old);
-  renameSync(fresh, target);
-  if (had) rmSync(old, { recursive: true, force: true });
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-};
-
-/** Folders this process writes now. One that bears its number otherwise is of another: a container's are all alike. */
-const writing = new Set<string>();
-
-/** Removes what killed imports and removals left behind; a model that was set aside but never replaced is put back. */
-export function sweepLeftovers(models: string): void {
-  for (const name of readdirSync(models)) {
-    const match = /^\.(import|old|gone)-([a-z0-9_-]+)-(\d+)$/.exec(name);
-    if (!match) continue;
-    const at = path.join(models, name);
-    const pid = Number(match[3]);
-    if (pid === process.pid ? writing.has(at) : isAlive(pid)) continue;
-    const model = path.join(models, match[2]!);
-    if (match[1] === 'old' && !existsSync(model)) renameSync(at, model);
-    else rmSync(at, { recursive: true, force: true });
-  }
 }

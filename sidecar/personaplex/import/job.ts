@@ -86,7 +86,7 @@ export class Labourer {
       const bytes = elements * dtypeBytes(dtype);
       if (this.raw.length < bytes) this.raw = new Uint8Array(bytes);
       const raw = this.raw.subarray(0, bytes);
-      readExactly(this.open(file), raw, position, file);
+      reading(file, () => readExactly(this.open(file), raw, position, file));
       widenToFloat32(raw, dtype, elements, into.subarray(at, at + elements));
       at += elements;
     }
@@ -167,13 +167,26 @@ function toHalves(tensor: string, floats: Float32Array): JobResult {
 function hashFile(file: string): string {
   const hash = createHash('sha256');
   const chunk = new Uint8Array(HASH_CHUNK);
-  const fd = openSync(file, 'r');
-  try {
-    for (let got: number; (got = readSync(fd, chunk)) > 0;) hash.update(chunk.subarray(0, got));
-  } finally {
-    closeSync(fd);
-  }
+  reading(file, () => {
+    const fd = openSync(file, 'r');
+    try {
+      for (let got: number; (got = readSync(fd, chunk)) > 0;) hash.update(chunk.subarray(0, got));
+    } finally {
+      closeSync(fd);
+    }
+  });
   return hash.digest('hex');
+}
+
+/** What fails for the system's reasons fails as `io`, naming the file. */
+function reading(file: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw error;
+    throw new NpcVoiceError('io', `${file} could not be read: ${code}.`, { cause: error });
+  }
 }
 
 /** Buffers of a result that may move to another thread instead of being copied. */

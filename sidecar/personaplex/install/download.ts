@@ -16,7 +16,7 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NpcVoiceError } from '../../errors';
-import { diskFull } from '../import';
+import { diskFailure } from '../import';
 import { TransientError, type Hub, type HubFile } from './hub';
 
 export interface DownloadOptions {
@@ -84,7 +84,7 @@ export async function download(options: DownloadOptions): Promise<{ path: string
     try {
       await append(options, part);
     } catch (error) {
-      if (!(error instanceof TransientError)) throw diskFull(error, folder);
+      if (!(error instanceof TransientError)) throw diskFailure(error, folder);
       part = await part.checked();
       barren = part.length > before ? 0 : barren + 1;
       if (barren >= MAX_BARREN)
@@ -99,12 +99,18 @@ export async function download(options: DownloadOptions): Promise<{ path: string
   }
 
   const sha256 = part.hash.digest('hex');
-  if (file.sha256 !== null && sha256 !== file.sha256) {
+  // The hash is of what came; what is on the disk may have been written to by another.
+  const isWhole = statSync(part.path).size === part.length;
+  if (!isWhole || (file.sha256 !== null && sha256 !== file.sha256)) {
     rmSync(part.path);
     rmSync(notesOf(target), { force: true });
-    throw new NpcVoiceError('io', `${file.name} arrived damaged: its SHA-256 is not the one the hub tells.`, {
-      hint: 'It was thrown away. Run the same command again to download it anew.',
-    });
+    throw new NpcVoiceError(
+      'io',
+      `${file.name} arrived damaged: its ${isWhole ? 'SHA-256' : 'size on the disk'} is not the one the hub tells.`,
+      {
+        hint: 'It was thrown away. Run the same command again to download it anew.',
+      },
+    );
   }
   renameSync(partOf(target), target);
   rmSync(notesOf(target), { force: true });

@@ -38,18 +38,29 @@ export class Hub {
   private readonly token: string | undefined;
   private readonly silenceMs: number;
 
-  /** @throws NpcVoiceError `bad_field` when the endpoint is not an http(s) URL */
+  /**
+   * @throws NpcVoiceError `bad_field` when the endpoint is not an http(s) URL, `unauthorized` when the token can be none.
+   *   Neither is quoted where it may hold a secret.
+   */
   constructor({ endpoint, token, silenceMs = SILENCE_MS }: HubOptions = {}) {
     try {
       this.base = new URL(endpoint?.trim() || DEFAULT_ENDPOINT);
     } catch {
-      throw new NpcVoiceError('bad_field', `HF_ENDPOINT is not a URL: ${endpoint}.`);
+      throw new NpcVoiceError('bad_field', 'HF_ENDPOINT is not a URL.');
     }
     this.token = token?.trim() || undefined;
     this.silenceMs = silenceMs;
     if (!isSafe(this.base))
       throw new NpcVoiceError('bad_field', `HF_ENDPOINT must be an https URL, not ${this.base.origin}.`, {
         hint: 'Your token would cross the network unprotected.',
+      });
+    if (this.base.username || this.base.password)
+      throw new NpcVoiceError('bad_field', 'HF_ENDPOINT holds a user name or a password.', {
+        hint: 'Leave them out: the hub knows you by HF_TOKEN.',
+      });
+    if (this.token !== undefined && !/^[\x21-\x7e]+$/.test(this.token))
+      throw new NpcVoiceError('unauthorized', 'HF_TOKEN holds a character that no token has.', {
+        hint: 'Copy it again: it is one line of letters, digits and underscores, beginning with hf_.',
       });
   }
 

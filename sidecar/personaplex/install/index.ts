@@ -4,9 +4,12 @@ import path from 'node:path';
 import { NpcVoiceError } from '../../errors';
 import {
   checkSpace,
+  diskFailure,
   findCheckpoint,
   importModel,
+  makeModelsFolder,
   MODEL_ID,
+  sweepLeftovers,
   type ImportProgress,
   type ModelManifest,
 } from '../import';
@@ -16,6 +19,7 @@ import { CATALOGUE, type CatalogueEntry } from './catalogue';
 import { bytesPresent, download } from './download';
 import { Hub, TransientError, type HubFile, type HubOptions } from './hub';
 import { isAccepted, rememberAccepted } from './licences';
+import { lockFolder } from './lock';
 
 export { CATALOGUE, type CatalogueEntry, type Licence } from './catalogue';
 export { bytesPresent, download, type DownloadOptions } from './download';
@@ -82,11 +86,23 @@ export function catalogueEntry(id: string): CatalogueEntry {
 /**
  * Installs a model, unless it is here already: from the same repository at the commit that is the newest, in the same
  * tier and for the same place. Interrupted at any point, the same call goes on where it stopped.
- * @throws NpcVoiceError `unauthorized` without licence or token, `io` for network and disk, `model_invalid`
+ * @throws NpcVoiceError `unauthorized` without licence or token, `io` for network and disk, `model_invalid`, `conflict`
+ *   while another process installs it
  */
 export async function installModel(options: InstallOptions): Promise<Installation> {
-  const { entry, models, tier, on } = options;
   const hub = new Hub(options.hub);
+  makeModelsFolder(options.models);
+  try {
+    return await install(options, hub);
+  } catch (error) {
+    throw diskFailure(error, options.models);
+  }
+}
+
+async function install(options: InstallOptions, hub: Hub): Promise<Installation> {
+  const { entry, models, tier, on } = options;
+  // What a killed import left takes the room that this one needs, and may be the model that is here.
+  sweepLeftovers(models);
   let place: Place | undefined;
   const here = options.again || options.keepDownload ? null : modelHere(options);
   if (here) {
@@ -100,8 +116,22 @@ export async function installModel(options: InstallOptions): Promise<Installatio
   await agree(options);
   place ??= await options.place();
   const folder = path.join(models, DOWNLOADS, entry.id);
-  mkdirSync(folder, { recursive: true });
+  const unlock = await lockFolder(folder);
+  try {
+    mkdirSync(folder, { recursive: true });
+    return { manifest: await fetchAndImport(options, hub, place, folder), wasHere: false };
+  } finally {
+    unlock();
+  }
+}
 
+async function fetchAndImport(
+  options: InstallOptions,
+  hub: Hub,
+  place: Place,
+  folder: string,
+): Promise<ModelManifest> {
+  const { entry, models, tier, on } = options;
   const { commit, files } = await describeAll(hub, entry, on.retrying, options.patienceMs);
   const missing = files.reduce((sum, file) => sum + file.size - bytesPresent(folder, file), 0);
   const checkpoint = files.reduce((sum, file) => sum + file.size, 0);
@@ -134,7 +164,7 @@ export async function installModel(options: InstallOptions): Promise<Installatio
     ...(on.import ? { progress: on.import } : {}),
   });
   if (!options.keepDownload) rmSync(folder, { recursive: true, force: true });
-  return { manifest, wasHere: false };
+  return manifest;
 }
 
 /** The model, where it was installed from the same repository in the same tier, and is whole. */
@@ -237,12 +267,21 @@ async function patiently<T>(
   }
 }
 
-/** Removes what is left of downloads of a model. @returns whether there was anything */
-export function removeDownloads(models: string, id: string): boolean {
+/**
+ * Removes what is left of downloads of a model.
+ * @returns whether there was anything
+ * @throws NpcVoiceError `conflict` while a process downloads it
+ */
+export async function removeDownloads(models: string, id: string): Promise<boolean> {
   // An id that leads out of the folder must not take what it leads to with it.
   if (!MODEL_ID.test(id)) return false;
   const folder = path.join(models, DOWNLOADS, id);
-  const had = existsSync(folder);
-  rmSync(folder, { recursive: true, force: true });
-  return had;
+  if (!existsSync(folder)) return false;
+  const unlock = await lockFolder(folder);
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  } finally {
+    unlock();
+  }
 }

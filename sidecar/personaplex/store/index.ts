@@ -5,6 +5,7 @@ export {
   checkSizes,
   listModels,
   openModel,
+  openModelFolder,
   removeModel,
   type InstalledModel,
   type ModelList,

@@ -2,7 +2,14 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { asNpcVoiceError, NpcVoiceError } from '../../errors';
-import { MODEL_ID, readManifest, TOKENIZER_FILE, VOICES_FOLDER, type ModelManifest } from '../import';
+import {
+  diskFailure,
+  MODEL_ID,
+  readManifest,
+  TOKENIZER_FILE,
+  VOICES_FOLDER,
+  type ModelManifest,
+} from '../import';
 
 export interface InstalledModel {
   folder: string;
@@ -47,7 +54,11 @@ export function checkSizes(folder: string, manifest: ModelManifest, files = mani
   }
 }
 
-function describe(folder: string): InstalledModel {
+/**
+ * One model, by its folder, wherever that is and whatever it is called.
+ * @throws NpcVoiceError as openModel
+ */
+export function openModelFolder(folder: string): InstalledModel {
   const manifest = readManifest(folder);
   // A voice that is gone is missed by those who ask for it only.
   const needed = manifest.files.filter(({ name }) => !name.startsWith(`${VOICES_FOLDER}/`));
@@ -83,7 +94,7 @@ export function listModels(root: string): ModelList {
   )) {
     if (!entry.isDirectory() || !MODEL_ID.test(entry.name)) continue;
     try {
-      list.models.push(describe(path.join(root, entry.name)));
+      list.models.push(openModelFolder(path.join(root, entry.name)));
     } catch (error) {
       list.broken.push({ id: entry.name, error: asNpcVoiceError(error) });
     }
@@ -105,12 +116,12 @@ export function openModel(id: string, root: string): InstalledModel {
         : 'Run `npc-voice model install personaplex`, or `npc-voice model install moshiko`, which needs no licence.',
     });
   }
-  return describe(path.join(root, id));
+  return openModelFolder(path.join(root, id));
 }
 
 /**
  * Removes a model; also one whose manifest is damaged.
- * @throws NpcVoiceError `model_unavailable` when there is none of that name
+ * @throws NpcVoiceError `model_unavailable` when there is none of that name, `io` when it cannot be removed
  */
 export function removeModel(id: string, root: string): void {
   const folder = path.join(root, id);
@@ -118,7 +129,11 @@ export function removeModel(id: string, root: string): void {
   // Renamed first, so that nothing half-removed is ever found under the model's name.
   const gone = path.join(root, `.gone-${id}-${process.pid}`);
   // A removal that was killed may have had the same number: in a container they all have.
-  rmSync(gone, { recursive: true, force: true });
-  renameSync(folder, gone);
-  rmSync(gone, { recursive: true, force: true });
+  try {
+    rmSync(gone, { recursive: true, force: true });
+    renameSync(folder, gone);
+    rmSync(gone, { recursive: true, force: true, maxRetries: 5 });
+  } catch (error) {
+    throw diskFailure(error, root);
+  }
 }

@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NpcVoiceError } from '../../../sidecar/errors';
 import { SafetensorsFile } from '../../../sidecar/personaplex/checkpoint';
+import { diskFailure, replaceFolder } from '../../../sidecar/personaplex/import/models-folder';
 import {
   checkSpace,
   CheckpointWeights,
@@ -324,6 +325,45 @@ describe('an import that is killed', () => {
     await run();
     expect(readdirSync(models).sort()).toEqual(['kept', 'small']);
   });
+});
+
+describe('a model that is replaced', () => {
+  const denied = (): never => {
+    throw Object.assign(new Error('EPERM: operation not permitted, rename'), { code: 'EPERM', syscall: 'rename' });
+  }; // prettier-ignore
+  let target: string;
+  let fresh: string;
+  beforeEach(() => {
+    [target, fresh] = [path.join(models, 'small'), path.join(models, '.import-small-1')];
+    for (const [at, what] of [[target, 'old'], [fresh, 'new']] as const) {
+      mkdirSync(at, { recursive: true });
+      writeFileSync(path.join(at, 'is'), what);
+    }
+  }); // prettier-ignore
+  const is = (): string => readFileSync(path.join(target, 'is'), 'utf8');
+
+  it('is there again when the new one cannot be put in its place', async () => {
+    rmSync(fresh, { recursive: true });
+    await expect(replaceFolder(target, fresh)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect([is(), readdirSync(models)]).toEqual(['old', ['small']]);
+  });
+
+  // As Windows does while a virus scanner reads a file of the folder; it cannot be provoked elsewhere.
+  it('waits for who reads it', async () => {
+    let refusals = 2;
+    await replaceFolder(target, fresh, (from, to) => (refusals-- > 0 ? denied() : renameSync(from, to)));
+    expect([is(), readdirSync(models)]).toEqual(['new', ['small']]);
+  });
+
+  it('stays where it is when it is in use, and that is said', async () => {
+    const error = await replaceFolder(target, fresh, denied).catch((thrown: unknown) => diskFailure(thrown, models));
+    expect(error).toMatchObject({
+      code: 'io',
+      message: 'The disk did not do as asked: EPERM: operation not permitted, rename.',
+      hint: `Check that you may write to ${models}, and that no other npc-voice uses it now.`,
+    });
+    expect(is()).toBe('old');
+  }); // prettier-ignore
 });
 
 describe('weights of a checkpoint', () => {

@@ -2,7 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import { bytesPresent, download, Hub, type HubFile } from '../../../sidecar/personaplex/install';
+import { lockFolder } from '../../../sidecar/personaplex/install/lock';
 import { HubServer } from './hub-server';
 import { failure, REPOSITORY, sha, TOKEN } from './support';
 
@@ -37,6 +39,25 @@ const fetchFile = async (
   return { ...done, waits, bytes };
 };
 describe('the hub', () => {
+  it.each([
+    ['of two lines', 'hf_secret\nhf_other'],
+    ['with a space that is not seen', 'hf_secret\u200b'],
+    ['in smart quotes', '“hf_secret”'],
+  ])('is not asked with a token %s, and the token is not told', async (_, token) => {
+    const error = await failure((async () => new Hub({ endpoint: server.endpoint, token }))());
+    expect(error).toMatchObject({ code: 'unauthorized', message: 'HF_TOKEN holds a character that no token has.' });
+    expect(`${error.message} ${error.hint}`).not.toContain('secret');
+  }); // prettier-ignore
+
+  it.each(['http://user:secret@127.0.0.1:1', 'https://secret@example.com', 'secret://x', 'secret'])(
+    'has no secrets in its address: %s',
+    async (endpoint) => {
+      const error = await failure((async () => new Hub({ endpoint }))());
+      expect(error.code).toBe('bad_field');
+      expect(`${error.message} ${error.hint}`).not.toMatch(/secret@|:secret|^secret$/);
+    },
+  );
+
   it('describes large files by the redirect to them, small ones by themselves', async () => {
     expect(await hub().describe(REPOSITORY, 'main', 'model.bin')).toEqual({
       name: 'model.bin', commit: server.commit, etag: sha(blob), size: blob.length, sha256: sha(blob),
@@ -170,6 +191,27 @@ describe('a download', () => {
     expect(here()).toEqual([]);
   });
 
+  it('that another process wrote into is thrown away, though every byte that came was right', async () => {
+    const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
+    const other = { ...file, sha256: null };
+    const meddling = hub();
+    const read = meddling.read.bind(meddling);
+    meddling.read = async (...args) => {
+      const { start, bytes } = await read(...args);
+      const meddled = async function* () {
+        for await (const chunk of bytes) {
+          yield chunk;
+          appendFileSync(path.join(folder, 'model.bin.part'), 'x');
+        }
+      };
+      return { start, bytes: meddled() };
+    };
+    for (const each of [file, other]) {
+      expect((await failure(fetchFile(each, meddling))).message).toMatch(/size on the disk is not the one/);
+      expect(here()).toEqual([]);
+    }
+  });
+
   it('that is there already is not fetched again, unless it is not the same', async () => {
     const file = await hub().describe(REPOSITORY, 'main', 'model.bin');
     writeFileSync(path.join(folder, 'model.bin'), blob);
@@ -190,5 +232,38 @@ describe('a download', () => {
     const error = await failure(fetchFile(file, broken));
     expect(error.message).toMatch(/disk of .* is full/);
     expect(error.hint).toMatch(/run the same command again/);
+  });
+});
+
+describe('a folder', () => {
+  it('is one process’s at a time', async () => {
+    const at = path.join(folder, 'downloads', 'model');
+    const unlock = await lockFolder(at);
+    const error = await failure(lockFolder(at));
+    expect(error).toMatchObject({ code: 'conflict', message: `Process ${process.pid} works on ${at} already.` });
+    expect(error.hint).toContain(`${at}.lock`);
+    unlock();
+    (await lockFolder(at))();
+    expect(readdirSync(path.dirname(at))).toEqual([]);
+  }); // prettier-ignore
+
+  it.each([
+    ['a process that is gone', String(2 ** 22 + 12345)],
+    ['a process of the number this one has', String(process.pid)],
+    ['one that was killed before it wrote its number', ''],
+    ['nobody that can be told', 'half'],
+  ])('that was left locked by %s is free', async (_, content) => {
+    const at = path.join(folder, 'downloads', 'model');
+    mkdirSync(path.dirname(at));
+    writeFileSync(`${at}.lock`, content);
+    (await lockFolder(at))();
+    expect(readdirSync(path.dirname(at))).toEqual([]);
+  });
+
+  it('of a process that runs is not free', async () => {
+    const at = path.join(folder, 'model');
+    writeFileSync(`${at}.lock`, String(process.ppid));
+    expect((await failure(lockFolder(at))).code).toBe('conflict');
+    expect(readdirSync(folder)).toEqual(['model.lock']);
   });
 });

@@ -1,7 +1,17 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import fsPromises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   synthesiseCheckpoint,
   syntheticTokenizer,
@@ -128,6 +138,30 @@ describe('an installation', () => {
     expect(asked).toBe(1);
   });
 
+  it('is not begun while another process is at it, and does not take its download away', async () => {
+    mkdirSync(path.join(folder, '.downloads', 'tiny'), { recursive: true });
+    writeFileSync(path.join(folder, '.downloads', 'tiny.lock'), String(process.ppid));
+    expect((await failure(install())).code).toBe('conflict');
+    expect((await failure(removeDownloads(folder, 'tiny'))).code).toBe('conflict');
+    expect(readdirSync(path.join(folder, '.downloads')).sort()).toEqual(['tiny', 'tiny.lock']);
+  });
+
+  it('has the room back that a killed import took before it asks how much there is', async () => {
+    const left = path.join(folder, `.import-tiny-${2 ** 22 + 12345}`);
+    mkdirSync(left, { recursive: true });
+    const space = vi.spyOn(fsPromises, 'statfs').mockImplementation(async () => {
+      const bavail = existsSync(left) ? 1 : 2 ** 30;
+      return { bavail, bsize: 4096 } as never;
+    });
+    syncBuiltinESMExports();
+    try {
+      await install();
+    } finally {
+      space.mockRestore();
+      syncBuiltinESMExports();
+    }
+  });
+
   it('keeps the model there was when a new import fails', async () => {
     await install();
     const before = readFileSync(path.join(folder, 'tiny', 'manifest.json'), 'utf8');
@@ -193,9 +227,9 @@ describe('an installation', () => {
     });
   }); // prettier-ignore
 
-  it('leaves alone what is no model’s download', () => {
+  it('leaves alone what is no model’s download', async () => {
     mkdirSync(path.join(folder, '.downloads'), { recursive: true });
-    expect(removeDownloads(folder, '..')).toBe(false);
+    expect(await removeDownloads(folder, '..')).toBe(false);
     expect(existsSync(folder)).toBe(true);
   });
 

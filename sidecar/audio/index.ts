@@ -15,4 +15,4 @@ export { Muffle } from './muffle';
 export { initOpus, opusCodecName, opusReport, type CodecReport, type OpusReport } from './opus';
 export { Resampler } from './resampler';
 export { IGNORE, PacketSequencer } from './sequencer';
-export { readWav, writeWav, type WavAudio } from './wav';
+export { readWav, wavSeconds, writeWav, type WavAudio } from './wav';

@@ -37,6 +37,28 @@ interface WavFormat {
  * @throws NpcVoiceError `bad_audio` saying what is wrong with it
  */
 export function readWav(bytes: Uint8Array): WavAudio {
+  const { view, start, length, format } = findSamples(bytes);
+  return readSamples(view, start, length, format);
+}
+
+/**
+ * How long a WAV file is, seconds; reads none of its samples.
+ * @throws as readWav
+ */
+export function wavSeconds(bytes: Uint8Array): number {
+  const { length, format } = findSamples(bytes);
+  return Math.floor(length / format.blockBytes) / format.rate;
+}
+
+interface WavSamples {
+  view: DataView;
+  /** Where they are in the file, bytes. */
+  start: number;
+  length: number;
+  format: WavFormat;
+}
+
+function findSamples(bytes: Uint8Array): WavSamples {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12) throw unreadable('it is too short');
   if (tag(bytes, 0) !== 'RIFF' || tag(bytes, 8) !== 'WAVE')
@@ -50,7 +72,7 @@ export function readWav(bytes: Uint8Array): WavAudio {
     if (name === 'fmt ') format = readFormat(view, start, length);
     if (name === 'data') {
       if (!format) throw unreadable('its samples come before their format');
-      return readSamples(view, start, length, format);
+      return { view, start, length, format };
     }
     // Chunks are padded to an even length.
     at = start + claimed + (claimed & 1);

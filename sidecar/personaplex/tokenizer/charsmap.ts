@@ -12,6 +12,8 @@ const SPACE = 0x20;
 /** U+2581, which stands for a space inside pieces. */
 const ESCAPED_SPACE = [0xe2, 0x96, 0x81] as const;
 const REPLACEMENT = [0xef, 0xbf, 0xbd] as const;
+/** What one match becomes: the longest of Unicode's NFKC, U+FDFA, takes 33 bytes. */
+const MAX_REPLACEMENT_BYTES = 256;
 
 export interface NormaliserRules {
   charsmap: Uint8Array;
@@ -35,7 +37,7 @@ export class Normaliser {
 
   /**
    * @param literals pieces that pass unchanged wherever they stand (user-defined ones)
-   * @throws NpcVoiceError `model_invalid` when the table contradicts its own sizes
+   * @throws NpcVoiceError `model_invalid` when the table contradicts its own sizes, or would blow a text up
    */
   constructor(
     private readonly rules: NormaliserRules,
@@ -54,6 +56,15 @@ export class Normaliser {
     this.units = new Uint32Array(size / 4);
     for (let i = 0; i < this.units.length; i++) this.units[i] = view.getUint32(4 + 4 * i, true);
     this.replacements = charsmap.subarray(4 + size);
+    for (let from = 0, end; from < this.replacements.length; from = end + 1) {
+      end = this.replacements.indexOf(0, from);
+      if (end < 0) end = this.replacements.length;
+      if (end - from > MAX_REPLACEMENT_BYTES)
+        throw new NpcVoiceError(
+          'model_invalid',
+          `The tokenizer’s table of characters replaces some by ${end - from} bytes.`,
+        );
+    }
   }
 
   /** The text as pieces are matched against it. */

@@ -24,8 +24,8 @@ export interface TokenizerModel {
 }
 
 /** The published model has 0.55 MB; SentencePiece makes no piece longer than 64 bytes unless told to. */
-const MAX_BYTES = 8 * 2 ** 20;
-const MAX_PIECE_BYTES = 512;
+const MAX_BYTES = 2 * 2 ** 20;
+const MAX_PIECE_BYTES = 256;
 const MAX_PIECES = 1_000_000;
 const MODEL_TYPES = ['', 'unigram', 'BPE', 'word', 'char'];
 

@@ -51,9 +51,9 @@ export function readVoiceEmbeddings(file: Uint8Array): VoiceEmbeddings {
   if (cache.shape.join() !== `1,${STREAMS},${CACHE_COLUMNS}`)
     throw refuse(`its cache is of shape [${cache.shape.join(', ')}], not [1, 17, 4]`);
 
+  const storage = storageOf(embeddings, 'bfloat16', members);
   const values = new Float32Array(rows * dim);
   const bits = new Uint32Array(values.buffer);
-  const storage = storageOf(embeddings, 'bfloat16', members);
   eachElement(embeddings, (i, at) => (bits[i] = storage.getUint16(2 * at, true) << 16));
   if (firstNonFinite(values) >= 0) throw refuse('its embeddings hold values that are not finite');
 
@@ -81,6 +81,9 @@ function storageOf(
     throw refuse(`its storage ${storage.key.slice(0, 20)} is missing or too small`);
   const last = shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, offset);
   if (last >= storage.elements) throw refuse('a tensor of it reaches beyond its storage');
+  // Strides of 0 make much of little.
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (count > storage.elements) throw refuse('a tensor of it has more elements than its storage');
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -1,5 +1,5 @@
 /** Voice prompts from recordings: any WAV becomes frames the codec can hear. */
-import { FRAME_SAMPLES, SAMPLE_RATE, normaliseLoudness, readWav, Resampler } from '../../audio';
+import { FRAME_SAMPLES, SAMPLE_RATE, normaliseLoudness, readWav, Resampler, wavSeconds } from '../../audio';
 import { NpcVoiceError } from '../../errors';
 
 export interface VoiceRecording {
@@ -32,12 +32,7 @@ export function resampleWhole(samples: Float32Array, fromRate: number, toRate: n
  * @throws NpcVoiceError `bad_audio` when it is not WAV, silent, or shorter than 0.4 s or longer than 30
  */
 export function readVoiceRecording(file: Uint8Array): VoiceRecording {
-  const wav = readWav(file);
-  const seconds = (wav.channels[0]?.length ?? 0) / wav.rate;
-  if (wav.rate < MIN_RATE)
-    throw new NpcVoiceError('bad_audio', `The recording has only ${wav.rate} samples a second.`, {
-      hint: 'Record at 24 kHz or more.',
-    });
+  const seconds = wavSeconds(file);
   if (seconds > MAX_SECONDS)
     throw new NpcVoiceError(
       'bad_audio',
@@ -46,6 +41,11 @@ export function readVoiceRecording(file: Uint8Array): VoiceRecording {
         hint: 'Four to ten seconds of one voice, without music, are best.',
       },
     );
+  const wav = readWav(file);
+  if (wav.rate < MIN_RATE)
+    throw new NpcVoiceError('bad_audio', `The recording has only ${wav.rate} samples a second.`, {
+      hint: 'Record at 24 kHz or more.',
+    });
   const samples = normaliseLoudness(
     resampleWhole(wav.mono(), wav.rate, SAMPLE_RATE),
     SAMPLE_RATE,

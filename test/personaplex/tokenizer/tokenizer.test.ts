@@ -168,7 +168,9 @@ describe('a model file that cannot be used is refused', () => {
     ['no pieces', { pieces: [] }, 'model_invalid', /no pieces/],
     ['byte fallback without bytes', { pieces: marks, byteFallback: true }, 'model_invalid', /lacks pieces/],
     ['an infinite score', { pieces: [...marks, { text: 'x', score: Infinity }] }, 'model_invalid', /score of “x”/],
-    ['a piece of 513 bytes', { pieces: [...marks, { text: 'x'.repeat(513) }] }, 'model_invalid', /513 bytes/],
+    ['a piece of 257 bytes', { pieces: [...marks, { text: 'x'.repeat(257) }] }, 'model_invalid', /257 bytes/],
+    ['a table that makes a page of a letter', { pieces: marks, charsmap: charsmap({ a: 'b'.repeat(257) }) }, 'model_invalid', /replaces some by 257 bytes/],
+    ['more than 2 MiB', { pieces: Array.from({ length: 9000 }, () => ({ text: 'x'.repeat(240) })) }, 'model_invalid', /has \d+ bytes/],
     ['a table that lies about its size', { pieces: marks, charsmap: Uint8Array.of(255, 0, 0, 0, 1) }, 'model_invalid', /table of characters/],
   ] as [string, ModelSpec, string, RegExp][])('%s', (_, spec, code, message) => {
     expect(() => Tokenizer.fromBytes(modelBytes(spec))).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));

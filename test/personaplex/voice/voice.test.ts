@@ -113,6 +113,7 @@ describe('a .pt voice is refused with the reason', () => {
     ['with tokens for rows', voice({ embeddings: { key: '1', storage: 'torch\nLongStorage' } }), /int64, not bfloat16/],
     ['that reaches beyond its storage', voice({ embeddings: { offset: 1 } }), /beyond its storage/],
     ['with a stride that overflows', voice({ embeddings: { strides: [65535, 65535, 65535, 65535] } }), /beyond its storage/],
+    ['that makes much of little', voice({ embeddings: { shape: [2999, 1, 1, 16384], strides: [0, 0, 0, 0] } }), /more elements than its storage/],
     ['whose storage claims more than is there', voice({ embeddings: { elements: 5 } }), /missing or too small/],
     ['whose storage is a path', voice({ embeddings: { key: '../../etc/passwd' } }), /missing or too small/],
     ['of no rows', voice({ embeddings: { shape: [0, 1, 1, 2] } }), /shape \[0, 1, 1, 2\]/],
@@ -193,6 +194,19 @@ describe('a recording', () => {
     const [a, b] = [readVoiceRecording(mono).samples, readVoiceRecording(stereo).samples];
     a.forEach((sample, i) => expect(Math.abs(sample - b[i]!)).toBeLessThan(1e-6));
   }); // prettier-ignore
+
+  it('that is too long is not read to its end', () => {
+    // Three minutes that claim to be 64 channels: 190 million samples, were they read.
+    const file = Buffer.alloc(44 + 64 * 8000 * 180);
+    Buffer.from(writeWav(tone(8000, 1), 8000)).copy(file, 0, 0, 44);
+    file.writeUInt16LE(64, 22);
+    file.writeUInt16LE(64, 32);
+    file.writeUInt16LE(8, 34);
+    file.writeUInt32LE(file.length - 44, 40);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(() => readVoiceRecording(file)).toThrow(/180 s long/);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
+  });
 
   it.each([
     ['shorter than 0.4 s', () => writeWav(tone(24000, 0.399), 24000), /399 ms long: too short/],

@@ -75,11 +75,20 @@ export class Generator {
    */
   async rearrange(from: readonly number[]): Promise<void> {
     const cache = this.#model.newCache(from.length);
-    for (const [seat, old] of from.entries()) {
-      if (old < 0 || !this.#seats[old]) continue;
-      const snapshot = await this.#cache.snapshot(old);
-      await cache.restore(seat, snapshot);
-      snapshot.dispose();
+    try {
+      for (const [seat, old] of from.entries()) {
+        if (old < 0 || !this.#seats[old]) continue;
+        const snapshot = await this.#cache.snapshot(old);
+        try {
+          await cache.restore(seat, snapshot);
+        } finally {
+          snapshot.dispose();
+        }
+      }
+    } catch (error) {
+      // No room for another: those there are go on as they were.
+      cache.dispose();
+      throw error;
     }
     this.#cache.dispose();
     this.#cache = cache;
@@ -227,6 +236,11 @@ export class Refresh {
   /** Columns still to be computed; each frame spoken meanwhile adds one. */
   get remaining(): number {
     return this.#state.columns - this.#next;
+  }
+
+  /** Leaves out the oldest of what remains, so that `most` do. */
+  skip(most: number): void {
+    this.#next = Math.max(this.#next, this.#state.columns - most);
   }
 
   /** Computes up to `limit` of them in one pass. */

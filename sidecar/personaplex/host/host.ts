@@ -29,6 +29,8 @@ import { Pace, Turns } from './turns';
 
 /** A refresh begins so many columns before the window ends: ten seconds, or an eighth of a small window. */
 const REFRESH_MARGIN = 125;
+/** NPCs that came together do not refresh together: each row begins so much before the one below it. */
+const REFRESH_STAGGER = 40;
 /** What a moved conversation keeps of itself: a minute, or half of what a small window has room for. */
 const KEPT_COLUMNS = 750;
 
@@ -101,7 +103,7 @@ export class ModelHost {
     try {
       await this.#turns.ask(async () => {
         const seat = await this.#newSeat(id, columns);
-        await this.#generator.attach(seat.row, lease.primed, { seed, sampling });
+        await this.#orUnseat(id, () => this.#generator.attach(seat.row, lease.primed, { seed, sampling }));
       });
       return { columns, wasPrimed: lease.wasPrimed };
     } finally {
@@ -111,8 +113,7 @@ export class ModelHost {
 
   async #restore({ seat: id, columns, sampling, seed, count, last, next }: RestoreSeat): Promise<null> {
     const lease = await this.#prompts.prime(columns);
-    const move = await this.#turns.ask(async () => {
-      const seat = await this.#newSeat(id, columns);
+    const take = async (seat: HostSeat): Promise<Move | null> => {
       if (!next) {
         await this.#generator.attach(seat.row, lease.primed, { seed, sampling });
         lease.release();
@@ -129,10 +130,24 @@ export class ModelHost {
       await seat.rewarm(last, next.agent.subarray(1));
       const fits = columns.count + count < this.#generator.window - this.#margin;
       return this.#begin(seat, lease, fits ? count : this.#kept(columns));
+    };
+    const move = await this.#turns.ask(async () => {
+      const seat = await this.#newSeat(id, columns);
+      return this.#orUnseat(id, () => take(seat));
     });
     await move?.catchUp();
     if (move) await this.#turns.ask(() => this.#finish(this.#need(id)));
     return null;
+  }
+
+  /** A seat that cannot be filled is left to nobody. */
+  async #orUnseat<T>(id: number, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.#unseat(id);
+      throw error;
+    }
   }
 
   async #newSeat(id: number, columns: PromptColumns): Promise<HostSeat> {
@@ -197,6 +212,15 @@ export class ModelHost {
 
   get #margin(): number {
     return Math.min(REFRESH_MARGIN, Math.floor(this.#generator.window / 8));
+  }
+  /** Columns before the window's end at which a row is refreshed; never so many that it would be at once again. */
+  #refreshesAt({ row, columns }: HostSeat): number {
+    const { window } = this.#generator;
+    const free = window - columns.count - this.#kept(columns);
+    return Math.min(
+      this.#margin + row * Math.min(REFRESH_STAGGER, Math.floor(window / 64)),
+      Math.floor(free / 2),
+    );
   }
   #kept(columns: PromptColumns): number {
     return Math.min(KEPT_COLUMNS, Math.floor((this.#generator.window - columns.count) / 2));
@@ -278,7 +302,7 @@ export class ModelHost {
       if (left > 1) return seat.move.catchUp();
       return this.#turns.ask(() => this.#finish(seat));
     }
-    if (seat.refreshing || left > this.#margin) return;
+    if (seat.refreshing || left > this.#refreshesAt(seat)) return;
     seat.refreshing = true;
     try {
       await this.#refresh(seat);

@@ -5,6 +5,8 @@ import type { Pace, Turns } from './turns';
 
 /** Columns that may be left for the moment of the swap. */
 const CAUGHT_UP = 16;
+/** Columns that a swap computes at most; where more are left, the window ends before they could be. */
+const MOST_AT_ONCE = 64;
 
 export class Move {
   readonly #refresh: Refresh;
@@ -45,8 +47,12 @@ export class Move {
     if (columns > 0) this.#pace.sliced(columns, performance.now() - began);
   }
 
-  /** Computes what remains and puts the conversation there. To be called in a turn of its own. */
+  /**
+   * Computes what remains and puts the conversation there. To be called in a turn of its own, which everybody waits for:
+   * where it was not caught up, the older part of what remains is forgotten.
+   */
   async finish(): Promise<void> {
+    this.#refresh.skip(MOST_AT_ONCE);
     while (this.#refresh.remaining > 0) await this.#advance(Infinity);
     await this.#refresh.swap();
     this.#ended = true;

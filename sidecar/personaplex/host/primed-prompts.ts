@@ -10,8 +10,6 @@ interface Entry {
   primed: Promise<Primed>;
   bytes: number;
   users: number;
-  /** Dropped from the table while in use. */
-  dropped: boolean;
 }
 
 /** A prompt held in use. */
@@ -49,7 +47,7 @@ export class PrimedPrompts {
       this.#entries.delete(key);
     } else {
       this.#misses++;
-      entry = { primed: prime(), bytes: columns.count * this.bytesPerColumn, users: 0, dropped: false };
+      entry = { primed: prime(), bytes: columns.count * this.bytesPerColumn, users: 0 };
       this.#bytes += entry.bytes;
     }
     this.#entries.set(key, entry);
@@ -76,7 +74,6 @@ export class PrimedPrompts {
 
   #release(entry: Entry): void {
     entry.users--;
-    if (entry.dropped && entry.users === 0) void dispose(entry);
     for (const [key, other] of this.#entries) {
       if (this.#bytes <= this.limit) break;
       if (other.users > 0) continue;
@@ -90,7 +87,6 @@ export class PrimedPrompts {
     if (this.#entries.get(key) !== entry) return;
     this.#entries.delete(key);
     this.#bytes -= entry.bytes;
-    entry.dropped = true;
   }
 }
 

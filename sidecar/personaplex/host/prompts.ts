@@ -52,22 +52,24 @@ export class Prompts {
     const width = columns.tokens.length / columns.count;
     const cache = model.newCache(1);
     let outlook: Primed['outlook'] | undefined;
-    for (let from = 0; from < columns.count;) {
-      await this.#turns.slice(async () => {
-        const began = performance.now();
-        const to = Math.min(columns.count, from + Math.min(this.#pace.columns(began), cache.longestRun));
-        outlook = await consumeAll(
-          model,
-          cache,
-          columns.tokens.subarray(from * width, to * width),
-          columns.embeddings?.subarray(from * dim, to * dim) ?? null,
-        );
-        this.#pace.sliced(to - from, performance.now() - began);
-        from = to;
-      });
+    try {
+      for (let from = 0; from < columns.count;) {
+        await this.#turns.slice(async () => {
+          const began = performance.now();
+          const to = Math.min(columns.count, from + Math.min(this.#pace.columns(began), cache.longestRun));
+          outlook = await consumeAll(
+            model,
+            cache,
+            columns.tokens.subarray(from * width, to * width),
+            columns.embeddings?.subarray(from * dim, to * dim) ?? null,
+          );
+          this.#pace.sliced(to - from, performance.now() - began);
+          from = to;
+        });
+      }
+      return { columns, cache: await cache.snapshot(0), outlook: outlook! };
+    } finally {
+      cache.dispose();
     }
-    const snapshot = await cache.snapshot(0);
-    cache.dispose();
-    return { columns, cache: snapshot, outlook: outlook! };
   }
 }

@@ -45,6 +45,11 @@ export class Turns {
 const FRAME_MS = 80;
 const SPARE_MS = 15;
 const LEAST_SLICE_MS = 10;
+/**
+ * A slice reads the weights once however few columns it has, so one of few costs as much as a step and gets nowhere:
+ * each frame adds a column, too. So many are worth being late for, where a frame leaves no room.
+ */
+const LEAST_COLUMNS = 32;
 /** Nobody has been stepped for so long: nobody waits. */
 const REST_MS = 500;
 /** Weight of the newest measurement. */
@@ -71,11 +76,11 @@ export class Pace {
     this.#columnMs = this.#columnMs === 0 ? each : this.#columnMs + NEWEST * (each - this.#columnMs);
   }
 
-  /** Columns the next slice may have, 1 or more. */
+  /** Columns the next slice may have. */
   columns(now: number): number {
     if (!this.realtime || now - this.#lastStep > REST_MS) return Infinity;
-    if (this.#columnMs === 0) return 1;
+    if (this.#columnMs === 0) return LEAST_COLUMNS;
     const budget = Math.max(LEAST_SLICE_MS, FRAME_MS - SPARE_MS - this.#stepMs);
-    return Math.max(1, Math.floor(budget / this.#columnMs));
+    return Math.max(LEAST_COLUMNS, Math.floor(budget / this.#columnMs));
   }
 }

@@ -43,12 +43,41 @@ describe('the pace of long work', () => {
   it('fits slices into what a step leaves of a frame', () => {
     const pace = new Pace(true);
     pace.stepped(25, 1000);
-    expect(pace.columns(1001)).toBe(1);
-    pace.sliced(10, 20);
-    expect(pace.columns(1001)).toBe((80 - 15 - 25) / 2);
-    // A machine that is too slow for its NPCs still gets on, a little at a time.
+    expect(pace.columns(1001)).toBe(32);
+    pace.sliced(10, 5);
+    expect(pace.columns(1001)).toBe((80 - 15 - 25) / 0.5);
+    // A machine that is too slow for its NPCs still gets on.
     for (let n = 0; n < 50; n++) pace.stepped(200, 1000);
-    expect(pace.columns(1001)).toBe(5);
+    expect(pace.columns(1001)).toBe(32);
     expect(pace.columns(2000)).toBe(Infinity);
   });
+
+  // A pass costs what a step does, for it reads the same weights, and a little for each column.
+  it.each([
+    [20, 15, 0.5],
+    [36, 32, 1.4],
+    [45, 40, 1.5],
+    [60, 54, 1.5],
+  ])(
+    'catches up with 750 columns where a step takes %d ms and a pass %d and %f for each',
+    (step, pass, each) => {
+      const pace = new Pace(true);
+      let [left, frames, now] = [750, 0, 0];
+      while (left > 16 && frames < 1000) {
+        const due = 80 * frames++;
+        now = Math.max(now, due) + step;
+        pace.stepped(step, now);
+        left++;
+        // What is asked goes first: slices fill the time until the next frame is due.
+        while (left > 16 && now < 80 * frames) {
+          const columns = Math.min(left, 128, pace.columns(now));
+          const took = pass + each * columns;
+          pace.sliced(columns, took);
+          now += took;
+          left -= columns;
+        }
+      }
+      expect(frames).toBeLessThan(150);
+    },
+  );
 });

@@ -291,12 +291,15 @@ export class PersonaPlex implements DuplexModel {
       try {
         await this.#host.askAnyway('restore', held);
         seat.live = true;
+        // It may have left meanwhile; then the host was told so before it had the seat.
+        if (!this.#seats.has(id)) await this.#host.askAnyway('unseat', { seat: id });
       } catch (error) {
         // One that cannot be restored stays silent; the others need not.
         if (this.#host.pid === undefined) throw error;
         failure = asNpcVoiceError(error);
       }
     }
-    if (failure || this.#trouble === 'told') this.#trouble = failure;
+    // A death that no frame was asked for in is nobody's trouble any more.
+    this.#trouble = failure;
   }
 }

@@ -189,7 +189,12 @@ export class Seat {
     if (!line) return [];
     line.tokens.shift();
     const begins = line !== this.#reciting;
-    if (begins) this.#agenda.splice(this.#agenda.indexOf(line), 1);
+    if (begins) {
+      const at = this.#agenda.indexOf(line);
+      // It was taken off while the frame was computed.
+      if (at < 0) return [];
+      this.#agenda.splice(at, 1);
+    }
     this.#reciting = line.tokens.length > 0 ? line : null;
     return begins ? this.#turns.recite(line.text) : [];
   }

@@ -1,10 +1,11 @@
 /** A real host process, real ONNX Runtime, a model small enough to run anywhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CharacterBrief, SeatEvent, SeatOptions, UpdateReceipt } from '../../../sidecar/duplex';
 import { NpcVoiceError } from '../../../sidecar/errors';
 import { PersonaPlex } from '../../../sidecar/personaplex/duplex/model';
 import { Words } from '../../../sidecar/personaplex/duplex/words';
+import { HostClient } from '../../../sidecar/personaplex/host';
 import { importTinyModel, playerFrame, tinyBrief, type TinyModel } from '../tiny-model';
 import { Reference } from './reference';
 
@@ -300,6 +301,18 @@ describe('what a game tells it', () => {
     model.unseat(mute);
   });
 
+  it('says farewell instead of a line that was about to begin', async () => {
+    const lines = { ...tinyBrief().lines, farewell: ['safe roads.'] };
+    const seat = await model.seat(tinyBrief({ lines }), silent);
+    model.say(seat, 'the old well is dry again.', 'now');
+    // The frame that begins the line is being computed.
+    const frame = model.step([{ seat, ear: 'player', pcm: null }]);
+    expect(model.farewell(seat)).toBe(true);
+    await frame;
+    expect((await converse(model, seat, nothing(40))).text).toContain(' safe roads.');
+    model.unseat(seat);
+  });
+
   it('falls silent in the frame after it is interrupted, and says so once', async () => {
     const seat = await model.seat(tinyBrief(), silent);
     model.say(seat, 'the old well is dry again.', 'now');
@@ -381,6 +394,45 @@ describe('a host that dies', () => {
       expected.map(({ text }) => words.push(text, text === 3 || text === 0)).join(''),
     );
   });
+
+  it('is nobody’s trouble when nobody was there', async () => {
+    const model = await start({ realtime: true });
+    const pid = model.hostPid!;
+    process.kill(pid, 'SIGKILL');
+    for (let tries = 0; tries < 2000; tries++) {
+      if ((await model.primedFigures().catch(() => null)) && model.hostPid !== pid) break;
+      await sleep(10);
+    }
+    const seat = await model.seat(tinyBrief(), silent);
+    expect((await converse(model, seat, nothing(3))).samples).toHaveLength(3);
+    // And the next death is told all the same.
+    process.kill(model.hostPid!, 'SIGKILL');
+    expect(await outlast(model, seat)).toHaveLength(1);
+  });
+
+  it('leaves no seat to an NPC that left while it was given back', async () => {
+    const model = await start({ realtime: true });
+    const stays = await model.seat(tinyBrief(), silent);
+    // Its prompt is another, so it takes a while to give it back.
+    const leaves = await model.seat(withRole('you guard the gate.'), silent);
+    const { askAnyway } = HostClient.prototype;
+    let client!: HostClient;
+    const spy = vi.spyOn(HostClient.prototype, 'askAnyway').mockImplementation(function (this: HostClient, call, ask) {
+      client = this;
+      const answer = askAnyway.call(this, call, ask);
+      if (call === 'restore' && (ask as { seat: number }).seat === leaves) model.unseat(leaves);
+      return answer as never;
+    });
+    try {
+      process.kill(model.hostPid!, 'SIGKILL');
+      await outlast(model, stays);
+    } finally {
+      spy.mockRestore();
+    }
+    const { sampling } = tinyBrief();
+    expect(await client.ask('tune', { seat: stays, sampling })).toBeNull();
+    await expect(client.ask('tune', { seat: leaves, sampling })).rejects.toThrow(`no seat ${leaves}`);
+  }); // prettier-ignore
 
   it('is found out when it hangs', async () => {
     const model = await start({ realtime: true, limits: { stepMs: 500 } });

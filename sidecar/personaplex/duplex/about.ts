@@ -23,11 +23,11 @@ export function capacityOf({ speed }: LoadedModel): DuplexModelInfo['capacity'] 
   if (stepMs > BUDGET_MS)
     return {
       npcs: 1,
-      why: `One NPC takes ${ms(stepMs)} for a frame of ${FRAME_MS} ms on this machine: it will stutter.`,
+      why: `One NPC takes up to ${ms(stepMs)} for a frame of ${FRAME_MS} ms on this machine: it will stutter.`,
     };
   const more = addedMs > 0 ? Math.floor((BUDGET_MS - stepMs) / addedMs) : MOST_NPCS;
   return {
     npcs: Math.min(MOST_NPCS, 1 + more),
-    why: `One NPC takes ${ms(stepMs)} of each ${FRAME_MS} ms frame on this machine, each further one ${ms(addedMs)}.`,
+    why: `One NPC takes up to ${ms(stepMs)} of each ${FRAME_MS} ms frame on this machine, each further one ${ms(addedMs)}.`,
   };
 }

@@ -145,6 +145,11 @@ export class Generator {
     return this.#cache.positions[seat]!;
   }
 
+  /** Counts columns as consumed that never were: for measuring what a past costs. */
+  age(seat: number, columns: number): void {
+    this.#cache.skip(seat, columns);
+  }
+
   /** Columns a conversation sees at once. */
   get window(): number {
     return this.#cache.window;

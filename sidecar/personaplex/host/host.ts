@@ -74,7 +74,7 @@ export class ModelHost {
       window: generator.window,
       textPad: generator.tokens.textPad,
       speed: options.realtime
-        ? await measureSteps(generator, engine.newEncoder(), engine.newDecoder())
+        ? await measureSteps(generator, engine.newEncoder(), engine.newDecoder(), manifest.provider)
         : null,
     };
     return { host: new ModelHost(engine, options), loaded };

@@ -45,7 +45,7 @@ export interface LoadedModel {
   window: number;
   /** Text token of a frame in which no word begins. */
   textPad: number;
-  /** Milliseconds a frame takes with one NPC, and what each further one adds; null: nothing has to be in time. */
+  /** Milliseconds a frame takes at most with one NPC, and what each further one adds; null: nothing has to be in time. */
   speed: { stepMs: number; addedMs: number } | null;
 }
 

@@ -27,6 +27,8 @@ export interface KvCache {
   absorb(outputs: Feeds, steps: number, moving: readonly boolean[]): void;
   snapshot(seat: number): Promise<CacheSnapshot>;
   restore(seat: number, snapshot: CacheSnapshot): Promise<void>;
+  /** Counts columns as seen that never were, up to the window's end: for measuring what a past costs. */
+  skip(seat: number, columns: number): void;
   /** Forgets what a seat has seen. */
   clear(seat: number): void;
   /** Frees device memory. */

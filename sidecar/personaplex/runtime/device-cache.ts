@@ -159,6 +159,11 @@ export class DeviceCache implements KvCache {
     this.#held[seat] = snapshot.rows;
   }
 
+  skip(seat: number, columns: number): void {
+    this.positions[seat]! += columns;
+    this.#held[seat]! += columns;
+  }
+
   clear(seat: number): void {
     this.positions[seat] = 0;
     this.#held[seat] = 0;

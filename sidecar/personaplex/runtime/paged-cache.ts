@@ -133,10 +133,15 @@ export class PagedCache implements KvCache {
 
   #write(kind: Kind, layer: number, seat: number, position: number, row: Float32Array): void {
     const slot = position % this.#capacity;
-    const name = cacheName.page(kind, layer, Math.floor(slot / this.#pageRows));
+    const rows = this.#page(kind, layer, Math.floor(slot / this.#pageRows));
+    rows.set(row, (slot % this.#pageRows) * this.#rowLength + seat * this.#perSeat);
+  }
+
+  #page(kind: Kind, layer: number, page: number): Float32Array {
+    const name = cacheName.page(kind, layer, page);
     let rows = this.#rows.get(name);
     if (!rows) this.#rows.set(name, (rows = new Float32Array(this.#pageRows * this.#rowLength)));
-    rows.set(row, (slot % this.#pageRows) * this.#rowLength + seat * this.#perSeat);
+    return rows;
   }
 
   async snapshot(seat: number): Promise<CacheSnapshot> {
@@ -174,6 +179,14 @@ export class PagedCache implements KvCache {
       }
     }
     this.positions[seat] = snapshot.position;
+  }
+
+  skip(seat: number, columns: number): void {
+    this.positions[seat]! += columns;
+    for (const kind of KINDS)
+      for (let layer = 0; layer < this.#config.layers; layer++)
+        for (let page = 0; page * this.#pageRows < this.positions[seat]!; page++)
+          this.#page(kind, layer, page);
   }
 
   clear(seat: number): void {

@@ -237,7 +237,7 @@ describe('a changed persona', () => {
 
   it('takes them up, in real time, only when nobody speaks', async () => {
     const live = await start({ realtime: true });
-    expect(live.info.capacity.why).toMatch(/^One NPC takes [\d.]+ ms of each 80 ms frame/);
+    expect(live.info.capacity.why).toMatch(/^One NPC takes up to [\d.]+ ms of each 80 ms frame/);
     const seat = await live.seat(tinyBrief(), silent);
     await converse(live, seat, player(6));
     let receipt: UpdateReceipt | undefined;

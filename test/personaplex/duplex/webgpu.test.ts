@@ -36,4 +36,17 @@ describe.runIf(runs)('a conversation on WebGPU', () => {
     expect(gpu).toBe(cpu);
     expect(gpu.trim()).not.toBe('');
   }, 180_000);
+
+  it('is timed, young and old, before anybody is let in', async () => {
+    const tiny = await importTinyModel({ context: 160, provider: 'webgpu' });
+    const model = new PersonaPlex({ folder: tiny.folder, voices: [tiny.voices] });
+    try {
+      await model.start();
+      expect(model.info.capacity.npcs).toBeGreaterThanOrEqual(1);
+      expect(model.info.capacity.why).toMatch(/^One NPC takes up to [\d.]+ ms/);
+    } finally {
+      await model.stop();
+      tiny.remove();
+    }
+  }, 180_000);
 });

@@ -34,7 +34,11 @@ export interface DuplexVoice {
     gain?: number;
   };
   /** What PersonaPlex needs: a voice prompt (`.pt` embeddings' or WAV's path inside the voices folder). */
-  personaplex?: { prompt: string };
+  personaplex?: {
+    prompt: string;
+    /** Differs when the file does, though its name is the same. */
+    version?: string;
+  };
 }
 
 /** A character with the game's state filled in: what a duplex model is told about it. */

@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { CharacterBrief, DuplexVoice } from '../duplex';
 import { NpcVoiceError, type ErrorCode } from '../errors';
 import type { BriefOverrides, Cast, CastChange } from '../scene/ports';
-import { loadVoice, soundOf, type Voice } from '../voices';
+import { loadVoice, Recordings, soundOf, type Voice } from '../voices';
 import type { PersonaEntry, ReloadSpeed, StateValue, VoiceEntry } from '../wire/messages';
 import {
   didYouMean, firstError, FolderWatch, ID_PATTERN, ID_RULE, nearestId, problemError, YamlFolder, type Problem, type Reading,
@@ -60,6 +60,7 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   private readonly cast = new Shelf<Persona>();
   private readonly voiceShelf = new Shelf<Voice>();
   private readonly watches: FolderWatch[] = [];
+  private readonly recordings: Recordings;
   private writing: Promise<unknown> = Promise.resolve();
   /** The last text that was looked at: watching asks whether it is whole before it hands it over. */
   private recent: { key: string; loaded: LoadedPersona } | undefined;
@@ -75,6 +76,11 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
     super();
     this.personaFolder = new YamlFolder(personas);
     this.voiceFolder = new YamlFolder(voices);
+    this.recordings = new Recordings(
+      this.voiceFolder.dir,
+      () => this.voiceShelf.live().flatMap(([, { personaplex }]) => personaplex?.prompt ?? []),
+      (name, since) => this.recordingReplaced(name, since),
+    );
     // Every scene listens.
     this.setMaxListeners(0);
   }
@@ -92,7 +98,8 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
 
   voice(id: string): DuplexVoice {
     const entry = this.voiceShelf.get(id);
-    if (entry?.good) return soundOf(entry.good);
+    if (entry?.good)
+      return soundOf(entry.good, this.recordings.version(entry.good.personaplex?.prompt ?? ''));
     const problem = entry && firstError(entry.problems);
     if (problem) throw problemError(problem, 'voice_invalid');
     throw new NpcVoiceError('unknown_voice', `There is no voice '${id}'.`, {
@@ -164,6 +171,7 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
 
   /** Stops following the files. */
   async close(): Promise<void> {
+    this.recordings.close();
     await Promise.all(this.watches.map((watch) => watch.close()));
     this.removeAllListeners();
   }
@@ -181,6 +189,7 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
     for (const i of [1, 0])
       for (const [id, reading] of readings[i]!) shelves[i]!.settled.call(this, id, reading, since);
     if (!watch) return;
+    this.recordings.watch();
     for (const [i, { folder, settled, isWhole }] of shelves.entries()) {
       const told = new Map([...readings[i]!].map(([id, reading]) => [id, reading.version]));
       const listener = { isWhole: isWhole.bind(this), settled: settled.bind(this) };
@@ -255,15 +264,21 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
     }
     const same = before?.good && JSON.stringify(soundOf(before.good)) === JSON.stringify(soundOf(voice));
     const wasRefused = before !== undefined && firstError(before.problems) !== undefined;
-    if (before?.good && (!same || wasRefused)) {
-      const changed = same ? [] : ['voice'];
-      for (const [persona] of users)
-        this.emit('changed', { persona, changed, speed: classifyChange(changed), since });
-    }
+    if (before?.good && (!same || wasRefused)) this.voiceChanged(id, same ? [] : ['voice'], since);
     // A persona may have been refused for want of this voice.
     if (!before?.good || !before.there)
       for (const [persona, , saved] of this.cast.refused())
         if (this.isWholePersona(persona, saved)) this.personaSettled(persona, saved, since);
+  }
+
+  private recordingReplaced(name: string, since: number): void {
+    for (const [id, { personaplex }] of this.voiceShelf.live())
+      if (personaplex?.prompt === name) this.voiceChanged(id, ['voice'], since);
+  }
+
+  private voiceChanged(id: string, changed: string[], since: number): void {
+    for (const [persona, { voice }] of this.cast.live())
+      if (voice === id) this.emit('changed', { persona, changed, speed: classifyChange(changed), since });
   }
 }
 

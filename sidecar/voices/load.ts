@@ -3,11 +3,16 @@ import { FileSchema, validate, withoutEmptyKeys, YamlSource, type Problem } from
 import type { DuplexVoice } from '../duplex';
 import { voiceSchema, type Voice } from './schema';
 
-/** The part of a voice that is heard; its name and description are for people. */
-export const soundOf = ({ id, understudy, personaplex }: Voice): DuplexVoice => ({
+/**
+ * The part of a voice that is heard; its name and description are for people.
+ * @param version of its recording; see Recordings
+ */
+export const soundOf = ({ id, understudy, personaplex }: Voice, version?: string): DuplexVoice => ({
   id,
   understudy,
-  ...(personaplex === undefined ? {} : { personaplex }),
+  ...(personaplex === undefined
+    ? {}
+    : { personaplex: { ...personaplex, ...(version === undefined ? {} : { version }) } }),
 });
 
 export const voiceFileSchema = new FileSchema(voiceSchema);

@@ -337,6 +337,32 @@ describe.concurrent('voices', () => {
     expect(shop.library.voice('deep').understudy.rate).toBe(1.5);
   });
 
+  test('a recording that is replaced under its name is a change of each persona that speaks with it', async () => {
+    const shop = await openWorkshop({ ada: patience(600), bob: persona('Bob') });
+    const at = path.join(shop.voices, 'deep.wav');
+    const speaks = `${VOICE}personaplex:\n  prompt: deep.wav\n`;
+    const version = (): unknown => shop.library.voice('deep').personaplex?.version;
+    await writeFile(path.join(shop.voices, 'deep.yaml'), speaks);
+    await until(() => shop.changed.length === 2);
+    expect(version()).toBeUndefined();
+    // One that was missing comes, growing as sound editors write.
+    for (let n = 1; n <= 5; n++) {
+      await writeFile(at, Buffer.alloc(1000 * n));
+      await pause(150);
+    }
+    await until(() => shop.changed.length >= 4);
+    const first = version();
+    await writeFile(at, Buffer.alloc(7000));
+    await until(() => shop.changed.length >= 6);
+    expect(version()).not.toBe(first);
+    // One that goes away stays what it was.
+    await unlink(at);
+    await pause(1200);
+    expect(shop.changed.map(({ persona, changed, speed }) => [persona, changed, speed])).toEqual(
+      Array.from({ length: 3 }, () => ['ada', 'bob'].map((id) => [id, ['voice'], 'reprime'])).flat(),
+    );
+  });
+
   test('a voice that goes wrong is told for each persona that uses it, and stays as it was', async () => {
     const shop = await openWorkshop({ ada: persona('Ada') });
     await writeFile(path.join(shop.voices, 'deep.yaml'), 'name: Deep\nunderstudy:\n  base: rsm\n');

@@ -6,7 +6,8 @@ import type { CharacterBrief, UpdateReceipt } from '../../duplex';
  * speaks. `reprime`: who it is or how it sounds has.
  */
 export function speedOfChange(before: CharacterBrief, after: CharacterBrief): UpdateReceipt['speed'] {
-  if (before.voice.personaplex?.prompt !== after.voice.personaplex?.prompt) return 'reprime';
+  const [was, is] = [before.voice.personaplex, after.voice.personaplex];
+  if (was?.prompt !== is?.prompt || was?.version !== is?.version) return 'reprime';
   if (before.prompt === after.prompt) return 'instant';
   return roleOf(before) === roleOf(after) ? 'quiet' : 'reprime';
 }

@@ -1,4 +1,7 @@
 /** A real host process, real ONNX Runtime, a model small enough to run anywhere. */
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CharacterBrief, SeatEvent, SeatOptions, UpdateReceipt } from '../../../sidecar/duplex';
@@ -253,6 +256,18 @@ describe('a changed persona', () => {
     await updated;
     expect(receipt).toMatchObject({ speed: 'quiet' });
   });
+
+  it('takes up a recording that was replaced under its name', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'npc-voice-voices-'));
+    const model = await start({ voices: [folder] });
+    const voiceOf = (version: string) => ({ ...tinyBrief().voice, personaplex: { prompt: 'own.wav', version } });
+    copyFileSync(path.join(tiny.voices, 'low.wav'), path.join(folder, 'own.wav'));
+    const seat = await model.seat(tinyBrief({ voice: voiceOf('1') }), silent);
+    copyFileSync(path.join(tiny.voices, 'high.wav'), path.join(folder, 'own.wav'));
+    expect(await model.update(seat, tinyBrief({ voice: voiceOf('2') }))).toMatchObject({ speed: 'reprime' });
+    expect((await model.primedFigures()).prompts).toBe(2);
+    rmSync(folder, { recursive: true });
+  }); // prettier-ignore
 
   it('stays as it was when the new voice cannot be had', async () => {
     const seat = await model.seat(tinyBrief(), silent);

@@ -105,12 +105,15 @@ describe('voice activity', () => {
     expect(follow(of(0.005, 200)).some(({ started }) => started)).toBe(false);
   });
 
-  it.each([0.01, 0.03, 0.1])('learns of a room at %f in five seconds, and hears who speaks above it', (room) => {
-    const heard = follow([...of(room, 100), ...of(5 * room, 20), ...of(room, 20)]);
-    expect(heard.flatMap(({ started }, frame) => (started ? [frame] : []))).toEqual([1, 101]);
-    expect(heard.flatMap(({ endedMs }) => endedMs || [])[1]).toBe(20 * 80);
-    expect(heard.slice(66, 100).some(({ speaking }) => speaking)).toBe(false);
-  });
+  it.each([0.01, 0.03, 0.1])(
+    'learns of a room at %f in five seconds, and hears who speaks above it',
+    (room) => {
+      const heard = follow([...of(room, 100), ...of(5 * room, 20), ...of(room, 20)]);
+      expect(heard.flatMap(({ started }, frame) => (started ? [frame] : []))).toEqual([1, 101]);
+      expect(heard.flatMap(({ endedMs }) => endedMs || [])[1]).toBe(20 * 80);
+      expect(heard.slice(66, 100).some(({ speaking }) => speaking)).toBe(false);
+    },
+  );
 
   it('learns nothing from frames that were not heard', () => {
     const heard = follow([...of(0.01, 100), ...Array.from({ length: 100 }, () => null), ...of(0.01, 100)]);

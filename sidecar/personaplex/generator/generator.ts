@@ -74,22 +74,7 @@ export class Generator {
    * @param from by new seat: the seat it is now; -1 for a free one. Conversations of seats left out end.
    */
   async rearrange(from: readonly number[]): Promise<void> {
-    const cache = this.#model.newCache(from.length);
-    try {
-      for (const [seat, old] of from.entries()) {
-        if (old < 0 || !this.#seats[old]) continue;
-        const snapshot = await this.#cache.snapshot(old);
-        try {
-          await cache.restore(seat, snapshot);
-        } finally {
-          snapshot.dispose();
-        }
-      }
-    } catch (error) {
-      // No room for another: those there are go on as they were.
-      cache.dispose();
-      throw error;
-    }
+    const cache = await this.#cache.rearranged(from.map((old) => (this.#seats[old] ? old : -1)));
     this.#cache.dispose();
     this.#cache = cache;
     this.#seats = from.map((old) => (old < 0 ? null : this.#seats[old]!));

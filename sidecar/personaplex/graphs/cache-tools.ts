@@ -7,6 +7,8 @@ export interface CacheTools {
   zeros: GraphBuilder;
   /** `cache`, `kept` i64 [1], `added` i64 [4] (a shape) -> `grown`: the first rows kept, then zeros. */
   grow: GraphBuilder;
+  /** `cache`, `from` i64 [n] -> `picked` [n, heads, rows, size]: those seats, in that order. */
+  pick: GraphBuilder;
   /** `cache`, `from` and `to` i64 [2] (seat, row) -> `taken`. */
   take: GraphBuilder;
   /** `cache`, `slots` i64 [1, heads, n, 3], `rows` [1, heads, n, size] -> `cache_out`, written in place. */
@@ -38,6 +40,9 @@ export function buildCacheTools(heads: number, size: number, type: 'f32' | 'f16'
         size,
       ]);
       graph.output('grown', ops.concat([kept, added], 2));
+    }),
+    pick: tool('pick', (graph) => {
+      graph.output('picked', ops.gatherRows(cacheInput(graph), graph.input('from', 'i64', ['n'])));
     }),
     take: tool('take', (graph) => {
       const [from, to] = [graph.input('from', 'i64', [2]), graph.input('to', 'i64', [2])];

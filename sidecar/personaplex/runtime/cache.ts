@@ -25,6 +25,11 @@ export interface KvCache {
   targets(): Feeds;
   /** Takes over what the run returned, and moves the seats on. */
   absorb(outputs: Feeds, steps: number, moving: readonly boolean[]): void;
+  /**
+   * The same past in other seats, copied at once; this one stays as it is.
+   * @param from by new seat: the seat it is here; -1 for one that has seen nothing
+   */
+  rearranged(from: readonly number[]): Promise<KvCache>;
   snapshot(seat: number): Promise<CacheSnapshot>;
   restore(seat: number, snapshot: CacheSnapshot): Promise<void>;
   /** Counts columns as seen that never were, up to the window's end: for measuring what a past costs. */

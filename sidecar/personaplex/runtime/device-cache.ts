@@ -140,6 +140,26 @@ export class DeviceCache implements KvCache {
     return new Tensor('int64', slots, [1, heads, rows, 3]);
   }
 
+  async rearranged(from: readonly number[]): Promise<KvCache> {
+    const next = new DeviceCache(this.#tools, from.length);
+    // Rows of another are as good as any where none are looked at.
+    const seats = from.map((seat) => Math.max(0, seat));
+    try {
+      for (const [name, cache] of this.#tensors)
+        next.#tensors.set(name, await this.#tools.pick(cache, seats));
+    } catch (error) {
+      next.dispose();
+      throw error;
+    }
+    next.#rows = this.#rows;
+    from.forEach((seat, at) => {
+      if (seat < 0) return;
+      next.positions[at] = this.positions[seat]!;
+      next.#held[at] = this.#held[seat]!;
+    });
+    return next;
+  }
+
   async snapshot(seat: number): Promise<CacheSnapshot> {
     const held = this.#held[seat]!;
     const taken = new Map<string, Tensor>();

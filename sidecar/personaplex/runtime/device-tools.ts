@@ -28,6 +28,7 @@ export class DeviceTools {
     const sessions = {
       zeros: await open('zeros', true),
       grow: await open('grow', true),
+      pick: await open('pick', true),
       take: await open('take', true),
       put: await open('put', false),
       attend: await open('attend', false),
@@ -45,6 +46,11 @@ export class DeviceTools {
   async grow(cache: Tensor, kept: number, added: Shape4): Promise<Tensor> {
     const sizes = { kept: int64([kept], [1]), added: int64(added, [4]) };
     return (await this.sessions.grow.run({ cache, ...sizes })).grown as Tensor;
+  }
+
+  /** A copy of those seats, in that order. */
+  async pick(cache: Tensor, from: readonly number[]): Promise<Tensor> {
+    return (await this.sessions.pick.run({ cache, from: int64(from, [from.length]) })).picked as Tensor;
   }
 
   /** A copy of a seat's rows [from, to). */

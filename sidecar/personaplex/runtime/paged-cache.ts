@@ -144,6 +144,33 @@ export class PagedCache implements KvCache {
     return rows;
   }
 
+  async rearranged(from: readonly number[]): Promise<KvCache> {
+    const next = new PagedCache(this.#config, from.length);
+    from.forEach((seat, at) => (next.positions[at] = seat < 0 ? 0 : this.positions[seat]!));
+    const newest = next.positions.reduce((a, b) => Math.max(a, b), 0);
+    for (const kind of KINDS) {
+      for (let layer = 0; layer < this.#config.layers; layer++) {
+        for (let page = 0; page < this.#pages; page++) {
+          const rows = this.#rows.get(cacheName.page(kind, layer, page));
+          const used = Math.min(this.#pageRows, newest - page * this.#pageRows);
+          if (!rows || used <= 0) continue;
+          const copy = next.#page(kind, layer, page);
+          for (const [at, seat] of from.entries()) {
+            if (seat < 0) continue;
+            for (let row = 0; row < used; row++) {
+              const start = row * this.#rowLength + seat * this.#perSeat;
+              copy.set(
+                rows.subarray(start, start + this.#perSeat),
+                row * next.#rowLength + at * this.#perSeat,
+              );
+            }
+          }
+        }
+      }
+    }
+    return next;
+  }
+
   async snapshot(seat: number): Promise<CacheSnapshot> {
     const position = this.positions[seat]!;
     const rows = Math.min(position, this.window);

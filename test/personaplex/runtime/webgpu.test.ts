@@ -76,7 +76,22 @@ describe.skipIf(!available)('WebGPU', () => {
     await expect(
       gpu.consume(other, { tokens: columnsOf(6, next), steps: 2 }, [true, true, true]),
     ).rejects.toThrow('one seat');
-    for (const resource of [taken, other, ours]) resource.dispose();
+
+    // A seat that leaves, one that goes elsewhere, and two that are new.
+    const [moved, movedExpected] = [
+      await other.rearranged([2, -1, 0, -1]),
+      await otherExpected.rearranged([2, -1, 0, -1]),
+    ];
+    expect([...moved.positions]).toEqual([1, 0, 21, 0]);
+    for (let tick = 0; tick < 3; tick++) {
+      const all = { tokens: columnsOf(4, next), steps: 1 };
+      const [c, d] = [
+        await gpu.consume(moved, all, [true, true, true, true]),
+        await cpu.consume(movedExpected, all, [true, true, true, true]),
+      ];
+      expect(errorOf(c, d, 4)).toBeLessThan(1e-4);
+    }
+    for (const resource of [taken, other, ours, moved]) resource.dispose();
     await gpu.close();
     await cpu.close();
   }, 120_000);

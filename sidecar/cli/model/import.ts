@@ -102,11 +102,9 @@ export function registerSynthesise(model: Command): void {
             diskFailure,
             findCheckpoint,
             importModel,
-            makeModelsFolder,
             MIMI,
             PERSONAPLEX,
             syntheticBytes,
-            sweepLeftovers,
             synthesiseCheckpoint,
           } = made;
           const models = modelsFolder();
@@ -136,8 +134,6 @@ export function registerSynthesise(model: Command): void {
             say(`Next: npc-voice model import ${checkpoint} --id ${id}`);
             return;
           }
-          makeModelsFolder(models);
-          sweepLeftovers(models);
           const folder = beginFolder(models, 'checkpoint', id);
           try {
             await synthesise(folder.at);

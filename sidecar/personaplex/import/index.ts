@@ -21,27 +21,13 @@ import {
 import { weightBytes, writeModel, type GraphBuilder } from '../onnx';
 import { Tokenizer } from '../tokenizer';
 import { MANIFEST_FILE, MANIFEST_FORMAT, requireModelId, type ModelManifest } from './manifest';
-import {
-  beginFolder,
-  checkSpace,
-  diskFailure,
-  makeModelsFolder,
-  replaceFolder,
-  sweepLeftovers,
-} from './models-folder';
+import { beginFolder, checkSpace, diskFailure, replaceFolder } from './models-folder';
 import { jobRunner, type JobRunner } from './pool';
 import { readCheckpoint, readVoices, type Checkpoint, type CheckpointFiles } from './source';
 import { CheckpointWeights } from './weights';
 
 export { MANIFEST_FILE, MODEL_ID, readManifest, requireModelId, type ModelManifest } from './manifest';
-export {
-  beginFolder,
-  checkSpace,
-  diskFailure,
-  makeModelsFolder,
-  sweepLeftovers,
-  type WorkFolder,
-} from './models-folder';
+export { beginFolder, checkSpace, diskFailure, makeModelsFolder, sweepLeftovers } from './models-folder';
 export { defaultThreads, jobRunner, type JobRunner } from './pool';
 export { findCheckpoint, readCheckpoint, type Checkpoint, type CheckpointFiles } from './source';
 export {
@@ -98,8 +84,6 @@ export async function importModel(options: ImportOptions): Promise<ModelManifest
   if (files.tokenizer) checkTokenizer(files.tokenizer, checkpoint.lm.textCard);
   const voices = readVoices(files.voices, checkpoint.lm.dim);
 
-  makeModelsFolder(models);
-  sweepLeftovers(models);
   const folder = beginFolder(models, 'import', id);
   const runner = jobRunner(options.threads);
   try {

@@ -62,16 +62,27 @@ export function diskFailure(error: unknown, folder: string): unknown {
 /** Folders this process writes now. One that bears its number otherwise is of another: a container's are all alike. */
 const writing = new Set<string>();
 
-/** A folder to make something in. `checkpoint`: what an import is then made from. */
+/** A folder to make something in. */
 export interface WorkFolder {
   at: string;
   /** Ends it; what is still in it is removed. */
   end(): void;
 }
 
+/**
+ * Begins a folder beside the models, after what killed processes left there has been removed.
+ * @param kind `import`: a model; `checkpoint`: what one is then made from
+ * @throws NpcVoiceError `io` when it cannot be made
+ */
 export function beginFolder(models: string, kind: 'import' | 'checkpoint', id: string): WorkFolder {
+  makeModelsFolder(models);
+  sweepLeftovers(models);
   const at = path.join(models, `.${kind}-${id}-${process.pid}`);
-  mkdirSync(at);
+  try {
+    mkdirSync(at);
+  } catch (error) {
+    throw diskFailure(error, models);
+  }
   writing.add(at);
   return {
     at,
@@ -120,6 +131,8 @@ async function renamePatiently(from: string, to: string, rename: Rename): Promis
 /**
  * Puts `fresh` in the place of `target`. At no moment is there a half-written folder under that name; when it cannot be
  * done, what there was is there again.
+ * @param rename as fs.renameSync; tests give one that refuses as Windows does
+ * @throws the system's error
  */
 export async function replaceFolder(
   target: string,
@@ -128,12 +141,17 @@ export async function replaceFolder(
 ): Promise<void> {
   const old = path.join(path.dirname(target), `.old-${path.basename(target)}-${process.pid}`);
   const had = existsSync(target);
-  if (had) await renamePatiently(target, old, rename);
+  writing.add(old);
   try {
-    await renamePatiently(fresh, target, rename);
-  } catch (error) {
-    if (had) rename(old, target);
-    throw error;
+    if (had) await renamePatiently(target, old, rename);
+    try {
+      await renamePatiently(fresh, target, rename);
+    } catch (error) {
+      if (had) rename(old, target);
+      throw error;
+    }
+  } finally {
+    writing.delete(old);
   }
   try {
     if (had) rmSync(old, { recursive: true, force: true });

@@ -9,7 +9,7 @@ import { NpcVoiceError } from '../../../sidecar/errors';
 import { PersonaPlex } from '../../../sidecar/personaplex/duplex/model';
 import { Words } from '../../../sidecar/personaplex/duplex/words';
 import { HostClient } from '../../../sidecar/personaplex/host';
-import { importTinyModel, playerFrame, tinyBrief, type TinyModel } from '../tiny-model';
+import { importTinyModel, playerFrame, TINY_LM, tinyBrief, type TinyModel } from '../tiny-model';
 import { Reference } from './reference';
 
 let tiny: TinyModel;
@@ -276,6 +276,23 @@ describe('a changed persona', () => {
     const said = await converse(model, seat, player(5));
     const expected = await reference.converse(tinyBrief(), player(5));
     expect(said.samples).toEqual(expected.map(({ samples }) => samples));
+  });
+});
+
+describe('conversations that began together', () => {
+  it('are moved behind their prompts one after another, and each before its window ends', async () => {
+    const model = await start();
+    const seats = [1, 2, 3].map((seed) => model.seat(tinyBrief(), { seed, greet: false }));
+    const inputs = (await Promise.all(seats)).map((seat) => ({ seat, ear: 'player', pcm: null }));
+    const refreshedAt: number[] = [];
+    for (let frame = 0; refreshedAt.length < 3 && frame < TINY_LM.context; frame++) {
+      const before = model.refreshed;
+      await model.step(inputs);
+      for (let n = before; n < model.refreshed; n++) refreshedAt.push(frame);
+    }
+    expect(refreshedAt).toHaveLength(3);
+    expect(refreshedAt[1]! - refreshedAt[0]!).toBeGreaterThanOrEqual(5);
+    expect(refreshedAt[2]! - refreshedAt[1]!).toBeGreaterThanOrEqual(5);
   });
 });
 

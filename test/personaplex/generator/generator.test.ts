@@ -185,6 +185,23 @@ describe('a refresh', () => {
     expect(state.text).toBe(logits.indexOf(Math.max(...logits)));
   });
 
+  it('that is late forgets the older part of what it has not computed', async () => {
+    const past = async (keep: number, most: number): Promise<number[]> => {
+      const generator = fresh();
+      await generator.attach(0, primed, { seed: 4, sampling: GREEDY });
+      await converse(generator, 0, 40, 1);
+      const refresh = await generator.refresh(0, primed, keep);
+      refresh.skip(most);
+      expect(refresh.remaining).toBe(Math.min(keep, most));
+      await refresh.advance(100);
+      await refresh.swap();
+      expect(generator.position(0)).toBe(primed.columns.count + Math.min(keep, most));
+      return (await converse(generator, 0, 5, 1, 40)).flat();
+    };
+    expect(await past(12, 6)).toEqual(await past(6, 100));
+    expect(await past(12, 6)).not.toEqual(await past(12, 100));
+  });
+
   it('keeps no more than fits behind the prompt', async () => {
     const generator = fresh();
     await generator.attach(0, primed, { seed: 4, sampling: GREEDY });

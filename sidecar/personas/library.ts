@@ -98,8 +98,10 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
 
   voice(id: string): DuplexVoice {
     const entry = this.voiceShelf.get(id);
-    if (entry?.good)
-      return soundOf(entry.good, this.recordings.version(entry.good.personaplex?.prompt ?? ''));
+    if (entry?.good) {
+      const { personaplex } = entry.good;
+      return soundOf(entry.good, personaplex && this.recordings.version(personaplex.prompt));
+    }
     const problem = entry && firstError(entry.problems);
     if (problem) throw problemError(problem, 'voice_invalid');
     throw new NpcVoiceError('unknown_voice', `There is no voice '${id}'.`, {
@@ -254,10 +256,9 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
         ? loadVoice(id, reading.text, this.voiceFolder.fileOf(id))
         : { voice: undefined, problems: [reading.problem] };
     this.voiceShelf.put(id, reading, voice, problems);
-    const users = this.cast.live().filter(([, persona]) => persona.voice === id);
     if (!voice) {
       // Of one whose file has gone nobody waits to hear: it stays as it was.
-      for (const [persona] of users)
+      for (const persona of this.usersOf(id))
         if (this.cast.get(persona)!.there)
           this.emit('rejected', rejectionOf(persona, firstError(problems)!, 'voice_invalid'));
       return;
@@ -277,8 +278,13 @@ export class PersonaLibrary extends EventEmitter<LibraryEvents> implements Cast 
   }
 
   private voiceChanged(id: string, changed: string[], since: number): void {
-    for (const [persona, { voice }] of this.cast.live())
-      if (voice === id) this.emit('changed', { persona, changed, speed: classifyChange(changed), since });
+    for (const persona of this.usersOf(id))
+      this.emit('changed', { persona, changed, speed: classifyChange(changed), since });
+  }
+
+  /** Ids of personas that speak in a voice. */
+  private usersOf(voice: string): string[] {
+    return this.cast.live().flatMap(([id, persona]) => (persona.voice === voice ? [id] : []));
   }
 }
 

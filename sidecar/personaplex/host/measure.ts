@@ -58,15 +58,15 @@ export async function measureSteps(
 /**
  * What frames take when windows are full. Each NPC adds the reading of its past, which grows with its age, and at least
  * its codec, whatever the differences of a few measurements say.
- * @param whole the window's length, of the aged conversation's
+ * @param stretch how often the aged conversation's columns go into the window
  */
 export function stepsOf(
   one: Times,
   two: Times,
   aged: Times,
-  whole: number,
+  stretch: number,
 ): { stepMs: number; addedMs: number } {
-  const past = Math.max(0, aged.frame - one.frame) * whole;
+  const past = Math.max(0, aged.frame - one.frame) * stretch;
   return { stepMs: one.frame + past, addedMs: Math.max(one.codec, two.frame - one.frame) + past };
 }
 
